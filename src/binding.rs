@@ -82,18 +82,25 @@ impl Binding {
     /// exists.
     pub fn owner(&self) -> Option<Owner> {
         let label = |key: &str| self.labels.get(key).map(String::as_str);
-        STACK_LABELS.iter().find_map(|(kind, prefix)| {
-            let name = label(&format!("{prefix}/stack-name"))?;
-            let namespace = label(&format!("{prefix}/stack-namespace"))?;
-            Some(Owner {
-                kind: *kind,
-                namespace: Some(namespace.to_owned()),
-                name: name.to_owned(),
+        STACK_LABELS
+            .iter()
+            .find_map(|(kind, prefix)| {
+                let name = label(&format!("{prefix}/stack-name"))?;
+                let namespace = label(&format!("{prefix}/stack-namespace"))?;
+                Some(Owner {
+                    kind: *kind,
+                    namespace: Some(namespace.to_owned()),
+                    name: name.to_owned(),
+                })
             })
-        }).or_else(|| {
-            let group = label("ingress.k8s.aws/stack")?;
-            Some(Owner { kind: OwnerKind::IngressGroup, namespace: None, name: group.to_owned() })
-        })
+            .or_else(|| {
+                let group = label("ingress.k8s.aws/stack")?;
+                Some(Owner {
+                    kind: OwnerKind::IngressGroup,
+                    namespace: None,
+                    name: group.to_owned(),
+                })
+            })
     }
 
     /// Lists the finding codes (globs) that the binding's [`IGNORE_ANNOTATION`] asks to leave out.
@@ -368,17 +375,27 @@ mod tests {
 
     #[test]
     fn stack_labels_name_the_owner() {
-        let owner = |labels: &[(&str, &str)]| binding(labels).owner().map(|owner| (owner.kind, owner.name));
+        let owner =
+            |labels: &[(&str, &str)]| binding(labels).owner().map(|owner| (owner.kind, owner.name));
         assert_eq!(owner(&[]), None);
         assert_eq!(
-            owner(&[("service.k8s.aws/stack-namespace", "default"), ("service.k8s.aws/stack-name", "nginx")]),
+            owner(&[
+                ("service.k8s.aws/stack-namespace", "default"),
+                ("service.k8s.aws/stack-name", "nginx")
+            ]),
             Some((OwnerKind::Service, "nginx".to_owned()))
         );
         assert_eq!(
-            owner(&[("gateway.k8s.aws.nlb/stack-namespace", "a"), ("gateway.k8s.aws.nlb/stack-name", "gw")]),
+            owner(&[
+                ("gateway.k8s.aws.nlb/stack-namespace", "a"),
+                ("gateway.k8s.aws.nlb/stack-name", "gw")
+            ]),
             Some((OwnerKind::Gateway, "gw".to_owned()))
         );
-        assert_eq!(owner(&[("ingress.k8s.aws/stack", "shop")]), Some((OwnerKind::IngressGroup, "shop".to_owned())));
+        assert_eq!(
+            owner(&[("ingress.k8s.aws/stack", "shop")]),
+            Some((OwnerKind::IngressGroup, "shop".to_owned()))
+        );
     }
 
     #[test]

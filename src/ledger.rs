@@ -67,7 +67,9 @@ fn parse_entry(entry: &str) -> Result<Target, InvalidLedger> {
     let invalid = || InvalidLedger { entry: entry.to_owned() };
     let (rest, last) = entry.rsplit_once(':').ok_or_else(invalid)?;
     let (address, server_id) = match last.strip_prefix("0x") {
-        Some(hex) if !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()) => (rest, Some(last.to_owned())),
+        Some(hex) if !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            (rest, Some(last.to_owned()))
+        }
         Some(_) => return Err(invalid()),
         None => (entry, None),
     };
@@ -81,8 +83,13 @@ fn parse_entry(entry: &str) -> Result<Target, InvalidLedger> {
 
 /// An address, an instance id, or a hybrid node's id (`facts/lbc.md` 2.1).
 fn is_target_id(id: &str) -> bool {
-    let is_word = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    id.parse::<IpAddr>().is_ok() || ["i-", "mi-", "hybrid-"].iter().any(|prefix| id.strip_prefix(prefix).is_some_and(is_word))
+    let is_word = |rest: &str| {
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    id.parse::<IpAddr>().is_ok()
+        || ["i-", "mi-", "hybrid-"]
+            .iter()
+            .any(|prefix| id.strip_prefix(prefix).is_some_and(is_word))
 }
 
 #[cfg(test)]
@@ -114,15 +121,28 @@ mod tests {
         assert_eq!(parse("i-0abc:30080"), Ok(targets(&[("i-0abc", 30080)])));
         assert_eq!(parse("hybrid-mi-0abc:30080"), Ok(targets(&[("hybrid-mi-0abc", 30080)])));
         assert_eq!(parse("2001:db8::1:80"), Ok(targets(&[("2001:db8::1", 80)])));
-        let quic = Target { quic_server_id: Some("0xab".to_owned()), ..Target::new("10.0.0.1", 443) };
+        let quic =
+            Target { quic_server_id: Some("0xab".to_owned()), ..Target::new("10.0.0.1", 443) };
         assert_eq!(parse("10.0.0.1:443:0xab"), Ok(BTreeSet::from([quic])));
     }
 
     #[test]
     fn a_text_that_is_no_ledger_names_its_first_bad_entry() {
         for entry in [
-            "hello", "10.0.0.1", "10.0.0.1:", ":80", "10.0.0.1:http", "10.0.0.1:70000", "10.0.0.1:+80",
-            "10.0.0.1:80:0x", "10.0.0.1:80:0xzz", "10.0.0.1:80:81", "2001:db8::1", "web:80", "{\"a\":1}", "i-:80",
+            "hello",
+            "10.0.0.1",
+            "10.0.0.1:",
+            ":80",
+            "10.0.0.1:http",
+            "10.0.0.1:70000",
+            "10.0.0.1:+80",
+            "10.0.0.1:80:0x",
+            "10.0.0.1:80:0xzz",
+            "10.0.0.1:80:81",
+            "2001:db8::1",
+            "web:80",
+            "{\"a\":1}",
+            "i-:80",
         ] {
             let text = format!("10.0.0.9:80,{entry}");
             assert_eq!(parse(&text), Err(InvalidLedger { entry: entry.to_owned() }), "{entry}");

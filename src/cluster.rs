@@ -1,0 +1,126 @@
+//! What a cluster must be able to tell and to change.
+//!
+//! One narrow trait in our own words. `kube` (the adapter) and the simulator implement it; no
+//! Kubernetes type passes this door.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+use crate::binding::{Binding, Flavour};
+use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
+use crate::facts::{Controller, LedgerFault, Reading, Silence};
+use crate::ledger::Ledger;
+use crate::target::Target;
+
+/// A cluster behind one context.
+///
+/// Every list is complete (paged through) or a [`Silence`]; a resource type that the cluster does
+/// not have is an empty list. `namespace: None` means all namespaces. Dropping a future between
+/// calls leaves nothing half done: each method is at most one write.
+pub trait Cluster: Send + Sync {
+    /// The context's name.
+    fn context(&self) -> &str;
+
+    /// The kubeconfig's cluster entry, where there is one.
+    fn cluster(&self) -> Option<&str>;
+
+    /// The cluster's EKS name, where the configuration tells it.
+    fn eks_name(&self) -> Option<&str>;
+
+    /// The namespace to fall back to where a list over all namespaces is forbidden.
+    fn default_namespace(&self) -> &str;
+
+    /// What tells one cluster from another: the UID of namespace `kube-system`.
+    fn identity(&self) -> impl Future<Output = Reading<String>> + Send;
+
+    /// The address and authority it is reached by: its identity where nothing better is readable.
+    fn endpoint(&self) -> String;
+
+    /// The bindings of one flavour.
+    fn bindings(
+        &self,
+        flavour: Flavour,
+        namespace: Option<&str>,
+    ) -> impl Future<Output = Reading<Vec<Binding>>> + Send;
+
+    /// The controllers of both flavours that are or could be at work.
+    fn controllers(&self) -> impl Future<Output = Reading<Vec<Controller>>> + Send;
+
+    /// The Services of a namespace.
+    fn services(&self, namespace: &str) -> impl Future<Output = Reading<Vec<Service>>> + Send;
+
+    /// The EndpointSlices of a namespace that belong to a Service.
+    fn endpoint_slices(
+        &self,
+        namespace: &str,
+    ) -> impl Future<Output = Reading<Vec<EndpointSlice>>> + Send;
+
+    /// The names and creation times of a namespace's pods: metadata only.
+    fn pod_stubs(&self, namespace: &str) -> impl Future<Output = Reading<Vec<PodStub>>> + Send;
+
+    /// The pods named, whole; one that no longer exists is left out.
+    fn pods(&self, names: &BTreeSet<PodName>) -> impl Future<Output = Reading<Vec<Pod>>> + Send;
+
+    /// The pods of all namespaces that hold an address (`status.podIP`).
+    fn pods_with_address(&self, address: &str) -> impl Future<Output = Reading<Vec<Pod>>> + Send;
+
+    /// The nodes.
+    fn nodes(&self) -> impl Future<Output = Reading<Vec<Node>>> + Send;
+
+    /// The ledgers of the bindings named (namespace, ConfigMap name); `None` where there is none.
+    #[expect(clippy::type_complexity, reason = "a map from name to what was read under it")]
+    fn ledgers(
+        &self,
+        names: &BTreeSet<(String, String)>,
+    ) -> impl Future<Output = BTreeMap<(String, String), Result<Option<Ledger>, LedgerFault>>> + Send;
+
+    /// Writes a ledger: creates it where `version` is none, else replaces `data.targets` of exactly
+    /// that version. Other keys, labels and annotations stay.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where somebody wrote (or created, or deleted) it in between.
+    fn write_ledger(
+        &self,
+        namespace: &str,
+        name: &str,
+        targets: &BTreeSet<Target>,
+        version: Option<&str>,
+    ) -> impl Future<Output = Result<Ledger, WriteError>> + Send;
+
+    /// Deletes a ledger of exactly that version; one that is gone is fine.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where somebody wrote it in between.
+    fn delete_ledger(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: &str,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Takes the controller's finalizer off a binding that is being deleted; no finalizer, or no
+    /// such binding (same UID) any more, is fine.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where the binding changed in between.
+    fn remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+}
+
+/// Why a write to a cluster did not happen, or may not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// Somebody else wrote the object in between: observe and plan again.
+    #[error("somebody else wrote it in between")]
+    Conflict,
+    /// Refused or lost; whether it took effect is not known unless the reason says so.
+    #[error(transparent)]
+    Failed(Silence),
+}

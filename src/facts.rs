@@ -1,0 +1,303 @@
+//! What was observed, silence included.
+//!
+//! A cluster, a permission or an answer that is missing is a [`Silence`] with a reason, never an
+//! empty set: whatever depends on it can then say so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::binding::{Binding, BindingRef, Flavour};
+use crate::endpoints::{Endpoints, Pod, Unresolved};
+use crate::ledger::{InvalidLedger, Ledger};
+use crate::target::{TargetDescription, TargetGroupArn};
+
+/// Everything one observation saw.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// When the observation ended, by the caller's clock.
+    pub observed_at: Timestamp,
+    /// The clusters of the reading set, in the order the contexts were given; each cluster once.
+    pub clusters: Vec<ClusterFacts>,
+    /// The target groups that observed bindings name.
+    pub groups: BTreeMap<TargetGroupArn, GroupFacts>,
+    /// Whether the reading set was narrowed to less than every context of the kubeconfig, so that
+    /// an owner that was not read is no surprise (`product.md` 7.5).
+    pub narrowed: bool,
+}
+
+/// What could be read, or why it could not.
+pub type Reading<T> = Result<T, Silence>;
+
+/// Why something could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// What kind of failure it was.
+    pub reason: SilenceReason,
+    /// What was tried and what came back, as one line.
+    pub message: String,
+}
+
+impl Silence {
+    /// Makes a silence.
+    pub fn new(reason: SilenceReason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Silence {}
+
+/// The kinds of failure that leave something unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SilenceReason {
+    /// The context's own configuration is broken: a missing file, an unreadable certificate.
+    InvalidConfig,
+    /// Nothing answers at the address.
+    Unreachable,
+    /// Something accepted and did not answer in time.
+    Timeout,
+    /// The server's certificate is not signed by the context's authority.
+    CertificateInvalid,
+    /// An exec credential plugin failed or did not end.
+    CredentialPlugin,
+    /// The server does not know this user (401), or AWS has no or no valid credentials.
+    Unauthorized,
+    /// The user is known and may not do this (403).
+    Forbidden,
+    /// The object does not exist.
+    NotFound,
+    /// AWS or the API server is throttling, and went on after the retries.
+    Throttled,
+    /// The answer could not be understood.
+    Garbled,
+    /// The server answered with a failure of its own (500 and the like).
+    ServerError,
+    /// The request was refused as invalid, such as an ARN that is none.
+    Invalid,
+    /// It was not asked for, to be polite; `--deep` asks.
+    NotAsked,
+}
+
+/// What one cluster said.
+#[derive(Clone, Debug)]
+pub struct ClusterFacts {
+    /// The context it was read through.
+    pub context: String,
+    /// The kubeconfig's cluster entry, where there is one.
+    pub cluster: Option<String>,
+    /// The name AWS knows the cluster by: its EKS name, where the kubeconfig tells it.
+    pub eks_name: Option<String>,
+    /// Further contexts of the reading set that reach the same cluster.
+    pub also: Vec<String>,
+    /// Its bindings of both flavours. Silent: nothing is known of what it desires and tracks.
+    pub bindings: Reading<Vec<BindingFacts>>,
+    /// Parts that were hidden although bindings were read: namespaces, a flavour.
+    pub hidden: Vec<Silence>,
+    /// The controllers found.
+    pub controllers: Reading<Vec<Controller>>,
+    /// For addresses that a guard asks about: the pods or nodes that hold them here.
+    pub holders: BTreeMap<String, Reading<Vec<Holder>>>,
+}
+
+impl ClusterFacts {
+    /// Says whether all its bindings were read.
+    pub fn is_read_in_full(&self) -> bool {
+        self.bindings.is_ok() && self.hidden.is_empty()
+    }
+
+    /// The reason why it was not read in full, if it was not.
+    pub fn silence(&self) -> Option<&Silence> {
+        self.bindings.as_ref().err().or(self.hidden.first())
+    }
+
+    /// The bindings that were read.
+    pub fn bindings(&self) -> impl Iterator<Item = &BindingFacts> {
+        self.bindings.iter().flatten()
+    }
+
+    /// The controller that serves bindings of a flavour: alive, absent, or not known.
+    pub fn controller(&self, flavour: Flavour) -> Aliveness {
+        match &self.controllers {
+            Err(_) => Aliveness::Unknown,
+            Ok(controllers) => controllers
+                .iter()
+                .filter(|controller| controller.flavour == flavour)
+                .map(|controller| controller.alive)
+                .max()
+                .unwrap_or(Aliveness::Absent),
+        }
+    }
+}
+
+/// A pod or node that holds an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A pod, perhaps one on its way out.
+    Pod(Pod),
+    /// A node, by name.
+    Node(String),
+}
+
+/// What was read about one binding.
+#[derive(Clone, Debug)]
+pub struct BindingFacts {
+    /// The binding.
+    pub binding: Binding,
+    /// Its target group; by name it takes an answer from AWS to know.
+    pub group: Reading<TargetGroupArn>,
+    /// What its Service's endpoints ask for, or why that is not known.
+    pub endpoints: Result<Endpoints, Unresolved>,
+    /// Its ledger; `None` where the ConfigMap does not exist.
+    pub ledger: Result<Option<Ledger>, LedgerFault>,
+}
+
+impl BindingFacts {
+    /// The binding's reference in `context`.
+    pub fn reference(&self, context: &str) -> BindingRef {
+        self.binding.reference(context)
+    }
+}
+
+/// Why a ledger is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerFault {
+    /// It could not be read.
+    #[error(transparent)]
+    Silent(Silence),
+    /// Its text is no ledger.
+    #[error("the ledger `{configmap}` holds an entry that is no target")]
+    Invalid {
+        /// The ConfigMap's name.
+        configmap: String,
+        /// The first entry that could not be read.
+        source: InvalidLedger,
+    },
+    /// Its ConfigMap is immutable: neither the controller nor this program can write it.
+    #[error("the ConfigMap `{configmap}` is immutable")]
+    Immutable {
+        /// The ConfigMap's name.
+        configmap: String,
+    },
+}
+
+/// A controller that was found in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Controller {
+    /// Which bindings it serves.
+    pub flavour: Flavour,
+    /// Its version, such as `v3.5.0`; none where nothing tells.
+    pub version: Option<String>,
+    /// Whether it is at work.
+    pub alive: Aliveness,
+    /// What shows that, as one line: "lease renewed 4 s ago".
+    pub evidence: String,
+    /// Its `--cluster-name`, where its Deployment was read.
+    pub cluster_name: Option<String>,
+}
+
+/// Whether a controller is at work (`product.md` 6.2); later values win over earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aliveness {
+    /// Both its Lease and its Deployments could be read, and neither shows one at work.
+    Absent,
+    /// Neither is certain.
+    Unknown,
+    /// Its Lease is fresh, or a replica is ready.
+    Alive,
+}
+
+/// What ELBv2 said about one target group.
+#[derive(Clone, Debug)]
+pub struct GroupFacts {
+    /// The group itself. [`SilenceReason::NotFound`]: it is gone.
+    pub group: Reading<TargetGroup>,
+    /// Its targets, draining ones included.
+    pub targets: Reading<Vec<TargetDescription>>,
+    /// Its attributes.
+    pub attributes: Reading<BTreeMap<String, String>>,
+    /// Its tags.
+    pub tags: Reading<BTreeMap<String, String>>,
+    /// The load balancers it is attached to, with what leads to the group.
+    pub load_balancers: Reading<Vec<LoadBalancerFacts>>,
+}
+
+/// A target group's settings (ELBv2 API, TargetGroup).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetGroup {
+    /// Its ARN.
+    pub arn: TargetGroupArn,
+    /// `ip`, `instance`, `alb` or `lambda`, as AWS spells it.
+    pub target_type: String,
+    /// `ipv4` or `ipv6`.
+    pub ip_address_type: String,
+    /// Its protocol; none for lambda.
+    pub protocol: Option<String>,
+    /// Its default port, which no controller's data path uses.
+    pub port: Option<u16>,
+    /// Its VPC; none for lambda.
+    pub vpc_id: Option<String>,
+    /// The ARNs of the load balancers that forward to it.
+    pub load_balancer_arns: BTreeSet<String>,
+}
+
+/// A load balancer, and how it leads to the group.
+#[derive(Clone, Debug)]
+pub struct LoadBalancerFacts {
+    /// The load balancer.
+    pub load_balancer: LoadBalancer,
+    /// Its attributes.
+    pub attributes: Reading<BTreeMap<String, String>>,
+    /// The listeners whose default action or rules forward to the group.
+    pub listeners: Reading<Vec<Listener>>,
+}
+
+/// A load balancer's settings (ELBv2 API, LoadBalancer).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadBalancer {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// `network`, `application` or `gateway`.
+    pub kind: String,
+    /// Its DNS name.
+    pub dns_name: Option<String>,
+    /// `internal` or `internet-facing`.
+    pub scheme: Option<String>,
+    /// `active`, `provisioning`, `active_impaired` or `failed`.
+    pub state: Option<String>,
+    /// The zones it serves, by name.
+    pub availability_zones: BTreeSet<String>,
+    /// Its security groups; empty for an NLB made without any.
+    pub security_groups: BTreeSet<String>,
+}
+
+/// A listener with every action of it (default and rules) that can forward.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Its ARN.
+    pub arn: String,
+    /// Its port.
+    pub port: Option<u16>,
+    /// Its protocol.
+    pub protocol: Option<String>,
+    /// The forward actions, default action first.
+    pub forwards: Vec<Forward>,
+}
+
+/// One forward action: target groups by weight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// The rule's ARN; none for the default action.
+    pub rule_arn: Option<String>,
+    /// The weight of each group: 0 to 999.
+    pub weights: BTreeMap<String, u32>,
+}
