@@ -301,3 +301,13 @@ pub struct Forward {
     /// The weight of each group: 0 to 999.
     pub weights: BTreeMap<String, u32>,
 }
+
+impl Forward {
+    /// The part of the action's weight that a group gets, from 0 to 1; `None` where the action does
+    /// not name it.
+    pub fn part(&self, arn: &TargetGroupArn) -> Option<f64> {
+        let weight = *self.weights.get(arn.as_str())?;
+        let total: u32 = self.weights.values().sum();
+        Some(if total == 0 { 0.0 } else { f64::from(weight) / f64::from(total) })
+    }
+}

@@ -305,7 +305,7 @@ pub struct IfLost {
     pub context: String,
     /// How many healthy targets would be left.
     pub healthy_left: usize,
-    /// Their part of all healthy targets, from 0 to 1; `null` where none is healthy now.
+    /// The part of new connections that the others get today, from 0 to 1; `null` where not known.
     pub share_left: Option<f64>,
     /// Zones that serve now and would serve nothing.
     pub zones_dark: Vec<String>,

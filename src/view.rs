@@ -1,0 +1,236 @@
+//! The facts of one target group, joined by target: who desires, who tracks, what is registered.
+//!
+//! A view borrows the facts and adds nothing but the join; it is linear in the number of targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::binding::BindingRef;
+use crate::class::{self, Class};
+use crate::endpoints::{Endpoint, Unresolved};
+use crate::facts::{Aliveness, BindingFacts, ClusterFacts, Facts, GroupFacts, Holder};
+use crate::target::{HealthState, Target, TargetDescription, TargetGroupArn};
+
+/// How young a difference is left to a live controller, in seconds (`product.md` 3).
+pub const PENDING_SECONDS: i64 = 60;
+
+/// One target group with everything observed about it.
+#[derive(Debug)]
+pub struct GroupView<'a> {
+    /// Its ARN.
+    pub arn: &'a TargetGroupArn,
+    /// What ELBv2 said.
+    pub facts: &'a GroupFacts,
+    /// The observed bindings of it, by context, namespace and name.
+    pub bindings: Vec<BindingView<'a>>,
+    /// Every target that is listed, desired or tracked.
+    pub targets: BTreeMap<&'a Target, TargetView<'a>>,
+}
+
+/// One observed binding of the group.
+#[derive(Clone, Copy, Debug)]
+pub struct BindingView<'a> {
+    /// The cluster it is in.
+    pub cluster: &'a ClusterFacts,
+    /// The binding.
+    pub facts: &'a BindingFacts,
+}
+
+/// One target of the group.
+#[derive(Clone, Debug)]
+pub struct TargetView<'a> {
+    /// As ELBv2 lists it, draining or not.
+    pub listed: Option<&'a TargetDescription>,
+    /// Indices into [`GroupView::bindings`] of those that desire it.
+    pub desired_by: Vec<usize>,
+    /// Indices into [`GroupView::bindings`] of those whose ledgers track it.
+    pub tracked_by: Vec<usize>,
+    /// Its class.
+    pub class: Class,
+    /// Whether the difference is too young to count.
+    pub pending: bool,
+}
+
+impl TargetView<'_> {
+    /// Says whether it is registered.
+    pub fn is_registered(&self) -> bool {
+        self.listed.is_some_and(TargetDescription::is_registered)
+    }
+
+    /// Says whether it is healthy.
+    pub fn is_healthy(&self) -> bool {
+        self.listed.is_some_and(|listed| listed.health.state == HealthState::Healthy)
+    }
+}
+
+impl<'a> BindingView<'a> {
+    /// The binding's reference.
+    pub fn reference(&self) -> BindingRef {
+        self.facts.reference(&self.cluster.context)
+    }
+
+    /// Where the targets it desires come from; `None` where that is not known.
+    ///
+    /// A binding that is being deleted, or without its Service or port, desires nothing.
+    pub fn desired(&self) -> Option<&'a BTreeMap<Target, Endpoint>> {
+        static NOTHING: BTreeMap<Target, Endpoint> = BTreeMap::new();
+        match &self.facts.endpoints {
+            _ if self.facts.binding.is_being_deleted() => Some(&NOTHING),
+            Ok(endpoints) => Some(&endpoints.desired),
+            Err(unresolved) if unresolved.is_backend_missing() => Some(&NOTHING),
+            Err(_) => None,
+        }
+    }
+
+    /// What its ledger tracks: `Some(None)` without a ConfigMap, `None` where that is not known.
+    pub fn tracked(&self) -> Option<Option<&'a BTreeSet<Target>>> {
+        match &self.facts.ledger {
+            Ok(ledger) => Some(ledger.as_ref().map(|ledger| &ledger.targets)),
+            Err(_) => None,
+        }
+    }
+
+    /// The endpoint behind a desired target.
+    pub fn endpoint(&self, target: &Target) -> Option<&'a Endpoint> {
+        self.desired()?.get(target)
+    }
+
+    /// Why its endpoints or its ledger are not known, or its Service is missing.
+    pub fn problem(&self) -> Option<String> {
+        let unresolved = self.facts.endpoints.as_ref().err().map(Unresolved::to_string);
+        unresolved.or_else(|| match &self.facts.ledger {
+            Ok(_) => None,
+            Err(fault) => Some(crate::error::chain(fault)),
+        })
+    }
+}
+
+impl<'a> GroupView<'a> {
+    /// Joins the facts of one group.
+    pub fn new(facts: &'a Facts, arn: &'a TargetGroupArn, group: &'a GroupFacts) -> Self {
+        let mut bindings: Vec<BindingView<'a>> = facts
+            .clusters
+            .iter()
+            .flat_map(|cluster| cluster.bindings().map(move |facts| BindingView { cluster, facts }))
+            .filter(|view| view.facts.group.as_ref() == Ok(arn))
+            .collect();
+        bindings.sort_by_cached_key(BindingView::reference);
+        let targets = join(&bindings, group);
+        let mut view = Self { arn, facts: group, bindings, targets };
+        class::classify(facts, &mut view);
+        view
+    }
+
+    /// Says whether the group is shared or meant to be: a flag is on, or two bindings name it.
+    pub fn is_shared(&self) -> bool {
+        self.bindings.len() > 1
+            || self.bindings.iter().any(|b| b.facts.binding.spec.multi_cluster_target_group)
+    }
+
+    /// The healthy targets that are registered.
+    pub fn healthy(&self) -> impl Iterator<Item = (&'a Target, &TargetView<'a>)> {
+        self.targets
+            .iter()
+            .filter(|(_, view)| view.is_healthy())
+            .map(|(target, view)| (*target, view))
+    }
+
+    /// The bindings a target belongs to: those that desire it, else those that track it.
+    pub fn owners<'v>(&self, target: &'v TargetView<'a>) -> &'v [usize] {
+        if target.desired_by.is_empty() { &target.tracked_by } else { &target.desired_by }
+    }
+
+    /// The part of its listeners' weight that the group gets, from 0 to 1; `None` where not known.
+    ///
+    /// Where actions give it different parts, the largest counts.
+    pub fn weight(&self) -> Option<f64> {
+        let load_balancers = self.facts.load_balancers.as_ref().ok()?;
+        let mut parts = Vec::new();
+        for load_balancer in load_balancers {
+            for listener in load_balancer.listeners.as_ref().ok()? {
+                parts.extend(listener.forwards.iter().filter_map(|forward| forward.part(self.arn)));
+            }
+        }
+        parts.into_iter().reduce(f64::max)
+    }
+
+    /// Whether targets are reached across zones; `None` where that is not known.
+    ///
+    /// The group's own attribute wins over the load balancer's, whose default is off for an NLB and
+    /// on for an ALB (`facts/elbv2.md` 2.2, 4.2).
+    pub fn cross_zone(&self) -> Option<bool> {
+        const KEY: &str = "load_balancing.cross_zone.enabled";
+        let own = self.facts.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
+        match own {
+            Some("true") => return Some(true),
+            Some("false") => return Some(false),
+            _ => {}
+        }
+        let load_balancer = self.facts.load_balancers.as_ref().ok()?.first()?;
+        let inherited = load_balancer.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
+        Some(
+            inherited
+                .map_or(load_balancer.load_balancer.kind == "application", |value| value == "true"),
+        )
+    }
+}
+
+/// Joins the targets of every group that was observed.
+pub fn groups(facts: &Facts) -> Vec<GroupView<'_>> {
+    facts.groups.iter().map(|(arn, group)| GroupView::new(facts, arn, group)).collect()
+}
+
+fn join<'a>(
+    bindings: &[BindingView<'a>],
+    group: &'a GroupFacts,
+) -> BTreeMap<&'a Target, TargetView<'a>> {
+    let empty = || TargetView {
+        listed: None,
+        desired_by: Vec::new(),
+        tracked_by: Vec::new(),
+        class: Class::Unknown,
+        pending: false,
+    };
+    let mut targets: BTreeMap<&'a Target, TargetView<'a>> = BTreeMap::new();
+    for listed in group.targets.iter().flatten() {
+        targets.entry(&listed.target).or_insert_with(empty).listed = Some(listed);
+    }
+    for (index, binding) in bindings.iter().enumerate() {
+        for target in binding.desired().into_iter().flat_map(BTreeMap::keys) {
+            targets.entry(target).or_insert_with(empty).desired_by.push(index);
+        }
+        for target in binding.tracked().flatten().into_iter().flatten() {
+            targets.entry(target).or_insert_with(empty).tracked_by.push(index);
+        }
+    }
+    targets
+}
+
+/// Says whether a binding's difference on a target is too young to count.
+///
+/// Only beside a live controller, which needs its time: the pod just became ready or is just being
+/// deleted, or the binding or its ledger just changed.
+pub fn is_pending(now: Timestamp, binding: &BindingView<'_>, target: &Target) -> bool {
+    if binding.cluster.controller(binding.facts.binding.flavour) != Aliveness::Alive {
+        return false;
+    }
+    let binding_facts = &binding.facts.binding;
+    let ledger = binding.facts.ledger.as_ref().ok().and_then(Option::as_ref);
+    let ready_since = binding.endpoint(target).and_then(|endpoint| endpoint.ready_since);
+    let holders = binding.cluster.holders.get(&target.id).and_then(|holders| holders.as_ref().ok());
+    let deletions = holders.into_iter().flatten().filter_map(|holder| match holder {
+        Holder::Pod(pod) => pod.deleted_at,
+        Holder::Node(_) => None,
+    });
+    [
+        binding_facts.changed_at,
+        binding_facts.deleted_at,
+        ledger.and_then(|ledger| ledger.changed_at),
+        ready_since,
+    ]
+    .into_iter()
+    .flatten()
+    .chain(deletions)
+    .any(|changed_at| now.as_second() - changed_at.as_second() < PENDING_SECONDS)
+}
