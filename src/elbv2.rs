@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
+use crate::binding::BindingSpec;
 use crate::facts::{Listener, LoadBalancer, Reading, Silence, TargetGroup};
 use crate::target::{Target, TargetDescription, TargetGroupArn};
 
@@ -25,6 +26,16 @@ pub struct Access {
     pub region: String,
     /// The role to assume, from the binding.
     pub role: Option<Role>,
+}
+
+impl Access {
+    /// The access of a binding: its context's credentials, and the role it names.
+    pub fn of(context: &str, spec: &BindingSpec, region: &str) -> Self {
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let role = given(&spec.iam_role_arn_to_assume)
+            .map(|arn| Role { arn, external_id: given(&spec.assume_role_external_id) });
+        Self { context: context.to_owned(), region: region.to_owned(), role }
+    }
 }
 
 /// A role to assume.

@@ -1,6 +1,217 @@
-//! What would make a binding's targets and ledger as they should be.
+//! Facts in, plan out: what would make each binding's targets and ledger as they should be. Pure.
+//!
+//! The plan is complete before anything is changed, so printing it is a dry run; equal facts give
+//! equal plans. Whatever is withheld is in it, with a typed reason. The rules are `product.md` 6.1.
+
+mod binding;
+mod finish;
+mod guard;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+
+pub use self::finish::{Finish, finish};
+use crate::binding::BindingRef;
+use crate::elbv2::{Access, Registration};
+use crate::facts::Facts;
+use crate::selection::Selection;
+use crate::target::{HealthState, Target, TargetDescription, TargetGroupArn};
+use crate::view::{self, GroupView};
+
+/// What to plan for, and within which limits.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The contexts that may be written to.
+    pub contexts: BTreeSet<String>,
+    /// The bindings chosen in them.
+    pub selection: Selection,
+    /// Who is to act.
+    pub via: ViaChoice,
+    /// Whether to act beside a controller that is alive or not known to be absent.
+    pub force: bool,
+    /// Whether the last healthy target of a group may go.
+    pub allow_empty: bool,
+    /// How many of a binding's tracked targets may go in one run.
+    pub max_deregister: Option<Cap>,
+    /// Whether somebody said yes to deregistering.
+    pub may_deregister: bool,
+}
+
+/// Who is asked to act.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ViaChoice {
+    /// This program where no controller is, else with care beside it (`product.md` 6.2).
+    #[default]
+    Auto,
+    /// This program.
+    Direct,
+}
+
+/// A limit on how many of a binding's tracked targets may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cap {
+    /// So many.
+    Count(usize),
+    /// So many of a hundred, rounded down.
+    Percent(usize),
+}
+
+impl Cap {
+    /// The number of targets it allows, of so many tracked.
+    pub fn of(self, tracked: usize) -> usize {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(percent) => tracked.saturating_mul(percent) / 100,
+        }
+    }
+}
+
+/// Which reading of the world a plan is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Before the first change.
+    First,
+    /// After ledgers gained and targets were registered: nothing is taken on trust any more.
+    Second,
+}
+
+/// What is to be done, binding by binding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// One entry for each binding chosen, by context, namespace and name.
+    pub bindings: Vec<BindingPlan>,
+}
+
+/// What is to be done for one binding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindingPlan {
+    /// Which binding.
+    pub binding: BindingRef,
+    /// Its UID, so that no other binding of that name is taken for it.
+    pub uid: String,
+    /// Its target group; `None` where that is not known.
+    pub arn: Option<TargetGroupArn>,
+    /// On whose behalf ELBv2 is called.
+    pub access: Option<Access>,
+    /// Who acts.
+    pub via: Via,
+    /// Whether it can be acted on, and if not, why.
+    pub standing: Standing,
+    /// The desired targets, as they were when this was planned.
+    pub desired: BTreeSet<Target>,
+    /// What to register, with the zone to fall back to.
+    pub register: BTreeMap<Target, Option<String>>,
+    /// What to deregister, as ELBv2 described it.
+    pub deregister: Vec<TargetDescription>,
+    /// What leaves the ledger without a call, because another binding desires and tracks it.
+    pub hand_over: BTreeSet<Target>,
+    /// The ledger; `None` where there is none, and none is to be made.
+    pub ledger: Option<LedgerPlan>,
+    /// Whether the controller's finalizer goes at the end.
+    pub remove_finalizer: bool,
+    /// What is withheld.
+    pub blocked: Vec<Blocked>,
+}
+
+impl BindingPlan {
+    /// Says whether the plan changes anything.
+    pub fn is_empty(&self) -> bool {
+        self.register.is_empty()
+            && self.deregister.is_empty()
+            && !self.ledger.as_ref().is_some_and(LedgerPlan::is_change)
+            && !self.remove_finalizer
+    }
+
+    /// Says whether anything is to be done after the second reading.
+    pub fn has_second_half(&self) -> bool {
+        !self.deregister.is_empty()
+            || self.remove_finalizer
+            || self.ledger.as_ref().is_some_and(LedgerPlan::loses)
+    }
+
+    /// What to register, in the order of the targets; no zone is given at first.
+    pub fn registrations(&self) -> Vec<Registration> {
+        let plain =
+            |target: &Target| Registration { target: target.clone(), availability_zone: None };
+        self.register.keys().map(plain).collect()
+    }
+
+    /// The targets that leave the ledger: deregistered ones, and handed-over ones.
+    fn going(&self) -> impl Iterator<Item = &Target> {
+        self.deregister.iter().map(|listed| &listed.target).chain(&self.hand_over)
+    }
+}
+
+/// A binding's ledger, and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerPlan {
+    /// The ConfigMap's name.
+    pub name: String,
+    /// What it tracks now; `None` where there is no ConfigMap.
+    pub before: Option<BTreeSet<Target>>,
+    /// The version that was read; `None` where there is no ConfigMap.
+    pub version: Option<String>,
+    /// What it tracks before anything is registered: all of before, and all that is desired.
+    pub gain: BTreeSet<Target>,
+    /// What it tracks in the end; `None`: the ConfigMap goes.
+    pub after: Option<BTreeSet<Target>>,
+    /// Whether the ConfigMap goes with its last entry, as the binding has no Service any more.
+    pub goes_when_empty: bool,
+}
+
+impl LedgerPlan {
+    /// Says whether the ledger is written before anything is registered.
+    pub fn gains(&self) -> bool {
+        self.before.as_ref() != Some(&self.gain)
+    }
+
+    /// Says whether the ledger is written or deleted at the end.
+    pub fn loses(&self) -> bool {
+        self.after.as_ref() != Some(&self.gain)
+    }
+
+    /// Says whether it does not stay as it is.
+    pub fn is_change(&self) -> bool {
+        self.before != self.after
+    }
+
+    /// What is left of some entries without those that went; `None`: the ConfigMap goes.
+    fn without(
+        &self,
+        mut entries: BTreeSet<Target>,
+        gone: &BTreeSet<Target>,
+    ) -> Option<BTreeSet<Target>> {
+        entries.retain(|target| !gone.contains(target));
+        (!entries.is_empty() || !self.goes_when_empty).then_some(entries)
+    }
+}
+
+/// Whether a binding can be acted on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It can.
+    Ready,
+    /// It is not this program's to reconcile.
+    Skipped(String),
+    /// It is the controller's, or needs `--force`.
+    Deferred(String),
+    /// It cannot, because something is wrong or not known.
+    Failed(String),
+}
+
+/// Something withheld, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// Which target; `None` where it is about the ledger.
+    pub target: Option<Target>,
+    /// What is withheld.
+    pub action: Action,
+    /// Why.
+    pub reason: BlockedReason,
+    /// Whom it waits for.
+    pub waiting_on: Option<String>,
+}
 
 /// Who makes the changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -28,13 +239,13 @@ pub enum Action {
     RemoveFinalizer,
 }
 
-/// Why something is withheld (`product.md` 6.1).
+/// Why something is withheld (`product.md` 6.1, 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum BlockedReason {
     /// Another observed binding desires the target and does not track it.
     Contested,
-    /// A context is silent, and nothing here holds the address any more.
+    /// Somebody who may desire the target is silent, and nothing here holds its address any more.
     Silent,
     /// The target is healthy, nothing here holds its address, and other clusters are not observed.
     AnswersElsewhere,
@@ -44,10 +255,80 @@ pub enum BlockedReason {
     Cap,
     /// Nobody said yes.
     NeedsYes,
-    /// The endpoints, the ledger or the group could not be read.
-    Unknown,
     /// The difference is too young to count.
     Pending,
-    /// The world changed between the two readings.
+    /// It is the controller's to do.
+    Deferred,
+    /// The group cannot take the target.
+    Unregistrable,
+    /// The world changed between the two readings; the next run judges again.
     Changed,
+}
+
+/// Plans the changes that make every chosen binding's targets and ledger as they should be.
+///
+/// # Laws
+///
+/// A target is deregistered only if the binding's own ledger tracks it and no observed binding
+/// desires it; while a cluster that may desire it is silent, it stays unless its address is proven
+/// to be this cluster's. The last healthy target of a group stays.
+pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
+    let groups = view::groups(facts);
+    let mut plan = Plan::default();
+    for cluster in
+        facts.clusters.iter().filter(|cluster| request.contexts.contains(&cluster.context))
+    {
+        for binding in cluster.bindings() {
+            let arn = binding.group.as_ref().ok();
+            match arn.and_then(|arn| groups.iter().find(|group| group.arn == arn)) {
+                Some(group) => {
+                    let chosen = group.bindings.iter().position(|candidate| {
+                        std::ptr::eq(candidate.facts, binding)
+                            && request.selection.chooses(group, candidate)
+                    });
+                    plan.bindings.extend(
+                        chosen.map(|index| binding::plan(facts, request, pass, group, index)),
+                    );
+                }
+                None if request.selection.chooses_by_name(&binding.binding, arn) => {
+                    plan.bindings.extend(binding::without_group(cluster, binding));
+                }
+                None => {}
+            }
+        }
+    }
+    plan.bindings.sort_by(|a, b| a.binding.cmp(&b.binding));
+    if !request.allow_empty {
+        for group in &groups {
+            keep_last_healthy(group, &mut plan);
+        }
+    }
+    for binding in &mut plan.bindings {
+        binding::settle(binding);
+    }
+    plan
+}
+
+/// Withholds the deregistration that would take a group's last healthy target, counted over the
+/// whole run.
+fn keep_last_healthy(group: &GroupView<'_>, plan: &mut Plan) {
+    let mut left = group.healthy().count();
+    for binding in
+        plan.bindings.iter_mut().filter(|binding| binding.arn.as_ref() == Some(group.arn))
+    {
+        let (go, stay): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut binding.deregister).into_iter().partition(|target| {
+                let healthy = target.health.state == HealthState::Healthy;
+                let last = healthy && left == 1;
+                left -= usize::from(healthy && !last);
+                !last
+            });
+        binding.deregister = go;
+        binding.blocked.extend(stay.into_iter().map(|target| Blocked {
+            target: Some(target.target),
+            action: Action::Deregister,
+            reason: BlockedReason::LastHealthy,
+            waiting_on: None,
+        }));
+    }
 }

@@ -6,7 +6,7 @@ use super::{
     Endpoint, Endpoints, LeftOut, LeftOutReason, Node, NodeReady, Service, ServicePort,
     ServiceType, Unregistrable, Unresolved,
 };
-use crate::binding::{BindingSpec, LabelExpression, LabelSelector};
+use crate::binding::{BindingSpec, LabelSelector};
 use crate::target::Target;
 
 /// Labels whose mere presence excludes a node (N2; LBC 3.5, `endpoint_utils.go`). The
@@ -27,7 +27,7 @@ pub(super) fn resolve(
         return Err(Unresolved::NoNodePorts(service.name.clone()));
     }
     if let Some(selector) = &spec.node_selector {
-        validate(selector).map_err(Unresolved::InvalidNodeSelector)?;
+        selector.validate().map_err(Unresolved::InvalidNodeSelector)?;
     }
     let mut left_out = Vec::new();
     let mut ready = Vec::new();
@@ -94,7 +94,7 @@ fn judge(node: &Node, selector: Option<&LabelSelector>) -> Option<LeftOutReason>
     if excluded {
         return Some(LeftOutReason::NodeExcluded);
     }
-    if !selector.is_none_or(|selector| selects(selector, &node.labels)) {
+    if !selector.is_none_or(|selector| selector.selects(&node.labels)) {
         return Some(LeftOutReason::NodeNotSelected);
     }
     // `karpenter.sh/disrupted` counts with this effect only, the autoscaler's taint with any (N3).
@@ -103,35 +103,4 @@ fn judge(node: &Node, selector: Option<&LabelSelector>) -> Option<LeftOutReason>
             || (taint.key == "karpenter.sh/disrupted" && taint.effect == "NoSchedule")
     });
     tainted.then_some(LeftOutReason::NodeTainted)
-}
-
-fn validate(selector: &LabelSelector) -> Result<(), String> {
-    for LabelExpression { key, operator, values } in &selector.match_expressions {
-        match operator.as_str() {
-            "In" | "NotIn" if values.is_empty() => {
-                return Err(format!("`{operator}` of `{key}` needs values"));
-            }
-            "Exists" | "DoesNotExist" if !values.is_empty() => {
-                return Err(format!("`{operator}` of `{key}` takes no values"));
-            }
-            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            _ => return Err(format!("`{operator}` is no operator")),
-        }
-    }
-    Ok(())
-}
-
-/// Matches as Kubernetes does: `NotIn` also holds where the label is absent.
-fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    let by_label = selector.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value));
-    by_label
-        && selector.match_expressions.iter().all(|LabelExpression { key, operator, values }| {
-            let value = labels.get(key);
-            match operator.as_str() {
-                "In" => value.is_some_and(|value| values.contains(value)),
-                "NotIn" => !value.is_some_and(|value| values.contains(value)),
-                "Exists" => value.is_some(),
-                _ => value.is_none(),
-            }
-        })
 }
