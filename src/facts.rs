@@ -99,6 +99,8 @@ pub struct ClusterFacts {
     pub also: Vec<String>,
     /// Its bindings of both flavours. Silent: nothing is known of what it desires and tracks.
     pub bindings: Reading<Vec<BindingFacts>>,
+    /// How many bindings it holds, those of other groups included.
+    pub bindings_found: usize,
     /// Parts that were hidden although bindings were read: namespaces, a flavour.
     pub hidden: Vec<Silence>,
     /// The controllers found.

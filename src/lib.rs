@@ -1,5 +1,6 @@
 //! Share one AWS load balancer between several Kubernetes clusters.
 
+pub mod apply;
 pub mod binding;
 pub mod class;
 pub mod cluster;
@@ -9,6 +10,7 @@ pub mod error;
 pub mod facts;
 pub mod findings;
 pub mod ledger;
+pub mod observe;
 pub mod owner;
 pub mod plan;
 pub mod report;

@@ -26,6 +26,8 @@ pub struct Request {
     pub contexts: BTreeSet<String>,
     /// The bindings chosen in them.
     pub selection: Selection,
+    /// Of these, only the ones listed here; none means all.
+    pub only: Option<BTreeSet<BindingRef>>,
     /// Who is to act.
     pub via: ViaChoice,
     /// Whether to act beside a controller that is alive or not known to be absent.
@@ -303,10 +305,33 @@ pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
             keep_last_healthy(group, &mut plan);
         }
     }
+    if let Some(only) = &request.only {
+        plan.bindings.retain(|binding| only.contains(&binding.binding));
+    }
     for binding in &mut plan.bindings {
         binding::settle(binding);
     }
     plan
+}
+
+impl Plan {
+    /// Withholds every deregistration that `approved` did not hold: what was not shown is not done.
+    pub fn narrow_to(&mut self, approved: &Self) {
+        for binding in &mut self.bindings {
+            let shown = approved.bindings.iter().find(|shown| shown.binding == binding.binding);
+            let shown: BTreeSet<&Target> = shown.into_iter().flat_map(BindingPlan::going).collect();
+            let (go, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut binding.deregister)
+                .into_iter()
+                .partition(|listed| shown.contains(&listed.target));
+            binding.deregister = go;
+            binding.blocked.extend(stay.into_iter().map(|listed| Blocked {
+                target: Some(listed.target),
+                action: Action::Deregister,
+                reason: BlockedReason::Changed,
+                waiting_on: None,
+            }));
+        }
+    }
 }
 
 /// Withholds the deregistration that would take a group's last healthy target, counted over the

@@ -1,0 +1,325 @@
+//! A plan in, a report of what was done out: the only code that changes anything.
+//!
+//! It has no choices of its own. For each binding the ledger gains, then targets are registered;
+//! the world is read again; then what both plans deregister goes, and only then do ledgers lose.
+//! Dropping the future between two calls leaves a state that the next run repairs: whatever was
+//! registered is in a ledger.
+
+mod targets;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, stream};
+
+use self::targets::Failure;
+use crate::binding::BindingRef;
+use crate::cluster::{Cluster, WriteError};
+use crate::elbv2::{Access, LoadBalancers};
+use crate::facts::Silence;
+use crate::plan::{self, Action, BindingPlan, Blocked, Finish, Plan, Standing, Via};
+use crate::report::{Step, StepResult};
+use crate::target::{Health, HealthState, Target, TargetDescription, TargetGroupArn};
+
+/// How many bindings are worked on at once.
+const BINDINGS_AT_ONCE: usize = 8;
+
+/// What was done for one binding.
+#[derive(Clone, Debug)]
+#[must_use = "it says what was and what was not done"]
+pub struct Done {
+    /// Which binding.
+    pub binding: BindingRef,
+    /// What was done or tried, in order.
+    pub steps: Vec<Step>,
+    /// What was registered.
+    pub registered: BTreeSet<Target>,
+    /// What was deregistered.
+    pub deregistered: BTreeSet<Target>,
+    /// What the second reading withheld.
+    pub blocked: Vec<Blocked>,
+    /// Whether somebody else wrote the ledger in between, so that it must be planned again.
+    pub conflict: bool,
+}
+
+impl Done {
+    fn new(plan: &BindingPlan) -> Self {
+        Self {
+            binding: plan.binding.clone(),
+            steps: Vec::new(),
+            registered: BTreeSet::new(),
+            deregistered: BTreeSet::new(),
+            blocked: Vec::new(),
+            conflict: false,
+        }
+    }
+
+    /// Says whether any step failed.
+    pub fn has_failed(&self) -> bool {
+        self.steps.iter().any(|step| step.result == StepResult::Failed)
+    }
+}
+
+/// What is told while it is done.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// The plan about to be applied.
+    Planned(&'a Plan),
+    /// A step that ended.
+    Step(&'a BindingRef, &'a Step),
+    /// Registered targets that are not past their first checks yet.
+    Waiting(&'a BTreeMap<Target, Health>),
+}
+
+/// Who is told. Embedders that do not care pass `&|_| {}`.
+pub type Listener<'a> = &'a (dyn Fn(Progress<'_>) + Send + Sync);
+
+/// Applies a plan. `read_again` is called once, after targets were registered, if anything is to be
+/// taken out: it makes the plan of the second reading.
+///
+/// A step that fails ends its binding's work and no other's.
+pub async fn apply<C: Cluster, L: LoadBalancers>(
+    clusters: &[C],
+    load_balancers: &L,
+    plan: &Plan,
+    read_again: impl AsyncFnOnce() -> Plan,
+    listener: Listener<'_>,
+) -> Vec<Done> {
+    let ready: Vec<&BindingPlan> =
+        plan.bindings.iter().filter(|plan| is_actionable(plan) && !plan.is_empty()).collect();
+    let workers = ready.iter().filter_map(|plan| {
+        let cluster = clusters.iter().find(|cluster| cluster.context() == plan.binding.context)?;
+        let (arn, access) = (plan.arn.as_ref()?, plan.access.as_ref()?);
+        Some(Worker {
+            cluster,
+            load_balancers,
+            plan,
+            arn,
+            access,
+            listener,
+            done: Done::new(plan),
+            full: Vec::new(),
+        })
+    });
+    let gaining = workers.map(async |mut worker: Worker<'_, C, L>| {
+        worker.gain().await;
+        worker
+    });
+    let mut workers: Vec<_> = stream::iter(gaining).buffered(BINDINGS_AT_ONCE).collect().await;
+    if workers.iter().any(|worker| worker.goes_on() && worker.plan.has_second_half()) {
+        let second = read_again().await;
+        let mut finishing = Vec::new();
+        for mut worker in workers {
+            let second =
+                second.bindings.iter().find(|second| second.binding == worker.plan.binding);
+            let finish = second.and_then(|second| plan::finish(worker.plan, second));
+            worker.deregister(finish.as_ref()).await;
+            finishing.push((worker, second, finish));
+        }
+        workers = Vec::new();
+        for (mut worker, second, finish) in finishing {
+            worker.register_the_rest().await;
+            worker.lose(finish.as_ref()).await;
+            worker.take_back(second).await;
+            workers.push(worker);
+        }
+    }
+    workers.into_iter().map(Worker::finish).collect()
+}
+
+/// Says whether a plan may be acted on: beside a controller only what it registers.
+fn is_actionable(plan: &BindingPlan) -> bool {
+    plan.standing == Standing::Ready
+}
+
+/// One binding's work.
+struct Worker<'a, C, L> {
+    cluster: &'a C,
+    load_balancers: &'a L,
+    plan: &'a BindingPlan,
+    arn: &'a TargetGroupArn,
+    access: &'a Access,
+    listener: Listener<'a>,
+    done: Done,
+    /// What did not fit, to be tried again once targets have gone.
+    full: Vec<Target>,
+}
+
+impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
+    /// Writes the ledger before anything is registered, so that nothing can leak.
+    async fn gain(&mut self) {
+        if let Some(ledger) = self.plan.ledger.as_ref().filter(|ledger| ledger.gains()) {
+            let namespace = &self.plan.binding.namespace;
+            let version = ledger.version.as_deref();
+            let written =
+                self.cluster.write_ledger(namespace, &ledger.name, &ledger.gain, version).await;
+            self.told_write(Action::WriteLedger, ledger.gain.len(), written.map(|_| ()));
+        }
+        if !self.goes_on() {
+            self.skip(Action::Register, self.plan.register.len());
+            return;
+        }
+        self.register(self.plan.register.keys().cloned().collect()).await;
+    }
+
+    async fn register(&mut self, targets: Vec<Target>) {
+        if targets.is_empty() {
+            return;
+        }
+        let zones = &self.plan.register;
+        let outcome =
+            targets::register(self.load_balancers, self.access, self.arn, &targets, zones).await;
+        self.done.registered.extend(outcome.done.iter().cloned());
+        if !outcome.done.is_empty() {
+            self.told(Action::Register, outcome.done.len(), Ok(()));
+        }
+        for Failure { targets, error, is_full } in outcome.failures {
+            if is_full && self.plan.has_second_half() && self.full.is_empty() {
+                self.full = targets;
+            } else {
+                self.told(Action::Register, targets.len(), Err(error));
+            }
+        }
+    }
+
+    /// Tries again what did not fit, now that targets have gone.
+    async fn register_the_rest(&mut self) {
+        let rest = self.full.clone();
+        self.register(rest).await;
+    }
+
+    async fn deregister(&mut self, finish: Option<&Finish>) {
+        let Some(finish) = finish.filter(|_| !self.done.conflict) else {
+            self.skip(Action::Deregister, self.plan.deregister.len());
+            return;
+        };
+        self.done.blocked.extend(finish.blocked.iter().cloned());
+        self.take_out(&finish.deregister).await;
+    }
+
+    async fn take_out(&mut self, targets: &[TargetDescription]) {
+        if targets.is_empty() {
+            return;
+        }
+        let outcome =
+            targets::deregister(self.load_balancers, self.access, self.arn, targets).await;
+        if !outcome.done.is_empty() {
+            self.told(Action::Deregister, outcome.done.len(), Ok(()));
+        }
+        self.done.deregistered.extend(outcome.done);
+        for Failure { targets, error, .. } in outcome.failures {
+            self.told(Action::Deregister, targets.len(), Err(error));
+        }
+    }
+
+    /// Writes the ledger's last state, or deletes a ledger whose binding has no Service any more.
+    async fn lose(&mut self, finish: Option<&Finish>) {
+        let Some(finish) = finish.filter(|_| !self.done.conflict) else { return };
+        let namespace = &self.plan.binding.namespace;
+        let after = finish.ledger_after(&self.done.deregistered);
+        if let Some(ledger) = &finish.ledger
+            && ledger.before != after
+        {
+            match (&after, &ledger.version) {
+                (Some(after), version) => {
+                    let written = self
+                        .cluster
+                        .write_ledger(namespace, &ledger.name, after, version.as_deref())
+                        .await;
+                    self.told_write(Action::WriteLedger, after.len(), written.map(|_| ()));
+                }
+                (None, Some(version)) => {
+                    let deleted =
+                        self.cluster.delete_ledger(namespace, &ledger.name, version).await;
+                    self.told_write(Action::DeleteLedger, 0, deleted);
+                }
+                (None, None) => {}
+            }
+        }
+        if finish.remove_finalizer && after.is_none() && !self.done.has_failed() {
+            let removed = self
+                .cluster
+                .remove_finalizer(namespace, &self.plan.binding.name, &self.plan.uid)
+                .await;
+            self.told_write(Action::RemoveFinalizer, 0, removed);
+        }
+    }
+
+    /// Takes out what this run registered and neither endpoints nor ledger name any more.
+    async fn take_back(&mut self, second: Option<&BindingPlan>) {
+        let Some(second) = second.filter(|second| second.arn.as_ref() == Some(self.arn)) else {
+            return;
+        };
+        let tracked = second.ledger.iter().filter_map(|ledger| ledger.before.as_ref()).flatten();
+        let named: BTreeSet<&Target> = tracked.chain(&second.desired).collect();
+        let orphans: Vec<TargetDescription> = self
+            .done
+            .registered
+            .iter()
+            .filter(|target| !named.contains(target))
+            .map(|target| TargetDescription {
+                target: target.clone(),
+                availability_zone: None,
+                health: Health::plain(HealthState::Initial),
+            })
+            .collect();
+        if second.standing == Standing::Ready {
+            self.take_out(&orphans).await;
+        }
+    }
+
+    /// Says whether nothing stands in the way of this binding's further steps.
+    fn goes_on(&self) -> bool {
+        !self.done.conflict
+            && !self
+                .done
+                .steps
+                .iter()
+                .any(|s| s.action == Action::WriteLedger && s.result == StepResult::Failed)
+    }
+
+    fn told_write(&mut self, action: Action, targets: usize, result: Result<(), WriteError>) {
+        match result {
+            Ok(()) => self.told(action, targets, Ok(())),
+            Err(WriteError::Conflict) => {
+                self.done.conflict = true;
+                self.skip(action, targets);
+            }
+            Err(WriteError::Failed(silence)) => self.told(action, targets, Err(silence)),
+        }
+    }
+
+    fn told(&mut self, action: Action, targets: usize, result: Result<(), Silence>) {
+        let (result, error) = match result {
+            Ok(()) => (StepResult::Done, None),
+            Err(silence) => (StepResult::Failed, Some(silence.message)),
+        };
+        self.record(Step { action, via: Via::Direct, targets, result, error });
+    }
+
+    fn skip(&mut self, action: Action, targets: usize) {
+        if targets > 0 {
+            let error = self.done.conflict.then(|| WriteError::Conflict.to_string());
+            self.record(Step {
+                action,
+                via: Via::Direct,
+                targets,
+                result: StepResult::Skipped,
+                error,
+            });
+        }
+    }
+
+    fn record(&mut self, step: Step) {
+        (self.listener)(Progress::Step(&self.plan.binding, &step));
+        self.done.steps.push(step);
+    }
+
+    fn finish(mut self) -> Done {
+        if !self.full.is_empty()
+            && self.done.steps.iter().all(|step| step.action != Action::Register)
+        {
+            self.skip(Action::Register, self.full.len());
+        }
+        self.done
+    }
+}

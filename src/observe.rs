@@ -1,0 +1,142 @@
+//! Reads the world: every cluster at once, then the target groups that their bindings name.
+//!
+//! A cluster, permission or answer that is missing becomes a [`Silence`] in the facts; nothing here
+//! fails as a whole.
+//!
+//! ```text
+//! look      bindings and controllers of every cluster; the same cluster counts once
+//! choose    the groups the caller is interested in
+//! read      their endpoints and ledgers  ║  their targets and tags
+//! details   attributes, load balancers, listeners
+//! holders   who holds an address that a guard asks about
+//! ```
+
+mod access;
+mod details;
+mod endpoints;
+mod groups;
+mod holders;
+mod look;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::{join, join_all};
+use jiff::Timestamp;
+
+use self::access::Accesses;
+use self::look::Look;
+use crate::binding::Binding;
+use crate::cluster::Cluster;
+use crate::elbv2::LoadBalancers;
+use crate::facts::{Facts, Reading};
+use crate::selection::Selection;
+use crate::target::TargetGroupArn;
+
+/// How many requests of one kind to one cluster or account are under way at once.
+pub(crate) const CONCURRENCY: usize = 16;
+
+/// Above how many groups attributes, listeners and rules are read only where they are asked for or
+/// something is wrong: the account's API buckets are shared (`product.md` 7.3).
+pub const DETAILED_GROUPS_MAX: usize = 20;
+
+/// What to observe.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// What the caller is interested in: the groups of these bindings are read, with every binding
+    /// of them.
+    pub selection: Selection,
+    /// How much to read about load balancers.
+    pub detail: Detail,
+    /// Whether fewer contexts are read than there are.
+    pub narrowed: bool,
+    /// The contexts whose targets may be deregistered: who holds their addresses is read too.
+    pub acting: BTreeSet<String>,
+}
+
+/// How much to read about load balancers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing: targets are enough.
+    TargetsOnly,
+    /// Everything of up to [`DETAILED_GROUPS_MAX`] groups; of more, only of those that were named
+    /// or are troubled.
+    #[default]
+    Polite,
+    /// Everything of all groups.
+    Deep,
+}
+
+/// Observes clusters, and the target groups their bindings name.
+///
+/// Clusters are read concurrently, so a dead one costs its timeout once and hides no other. Two
+/// contexts that turn out to reach the same cluster count once, the earlier one first. The clock is
+/// read when the observation ends.
+pub async fn observe<C: Cluster, L: LoadBalancers>(
+    clusters: &[C],
+    load_balancers: &L,
+    scope: &Scope,
+    clock: &(impl Fn() -> Timestamp + Sync),
+) -> Facts {
+    let looks = look::once_each(join_all(clusters.iter().map(look::look)).await);
+    let named = groups::resolve_names(load_balancers, &looks).await;
+    let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
+    let accesses = Accesses::of(&looks, &named, &chosen);
+    let (cluster_facts, mut group_facts) = join(
+        join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen))),
+        groups::read(load_balancers, &accesses),
+    )
+    .await;
+    let named_by_user = !scope.selection.names.is_empty();
+    match scope.detail {
+        Detail::TargetsOnly if by_aws_name => {
+            details::read_load_balancers(load_balancers, &accesses, &mut group_facts).await
+        }
+        Detail::TargetsOnly => {}
+        Detail::Polite | Detail::Deep => {
+            let all = scope.detail == Detail::Deep
+                || named_by_user
+                || group_facts.len() <= DETAILED_GROUPS_MAX;
+            details::read_load_balancers(load_balancers, &accesses, &mut group_facts).await;
+            details::read(load_balancers, &accesses, &mut group_facts, all).await;
+        }
+    }
+    let mut facts = Facts {
+        observed_at: clock(),
+        clusters: cluster_facts,
+        groups: group_facts,
+        narrowed: scope.narrowed,
+    };
+    let readers: Vec<&C> = looks.iter().map(|look| look.cluster).collect();
+    holders::read(&readers, &mut facts, &scope.acting).await;
+    facts.observed_at = clock();
+    facts
+}
+
+/// Where each binding leads: what was learnt of groups that are named instead of given by ARN.
+type Named = BTreeMap<(String, String, String), Reading<TargetGroupArn>>;
+
+/// Finds a binding's group: its ARN, or what its name was resolved to.
+fn group_of(context: &str, binding: &Binding, named: &Named) -> Reading<TargetGroupArn> {
+    let key = (context.to_owned(), binding.namespace.clone(), binding.name.clone());
+    named.get(&key).cloned().unwrap_or_else(|| groups::parse_arn(binding))
+}
+
+/// Chooses the groups to read; says too whether some name may be one that only AWS knows.
+fn choose<C: Cluster>(
+    looks: &[Look<'_, C>],
+    named: &Named,
+    selection: &Selection,
+) -> (BTreeSet<TargetGroupArn>, bool) {
+    let mut by_group: BTreeMap<TargetGroupArn, Vec<&Binding>> = BTreeMap::new();
+    for look in looks {
+        for binding in look.bindings.iter().flatten() {
+            if let Ok(arn) = group_of(look.cluster.context(), binding, named) {
+                by_group.entry(arn).or_default().push(binding);
+            }
+        }
+    }
+    match selection.groups_to_read(&by_group) {
+        Some(chosen) => (chosen, false),
+        None => (by_group.into_keys().collect(), true),
+    }
+}

@@ -1,0 +1,94 @@
+//! The first look at a cluster: its bindings, its controllers, and which cluster it is.
+
+use futures::future::join4;
+
+use crate::binding::{Binding, Flavour};
+use crate::cluster::Cluster;
+use crate::facts::{Controller, Reading, Silence, SilenceReason};
+
+/// What the first look saw.
+pub(super) struct Look<'a, C> {
+    pub(super) cluster: &'a C,
+    /// Further contexts that reach the same cluster.
+    pub(super) also: Vec<String>,
+    pub(super) bindings: Reading<Vec<Binding>>,
+    pub(super) hidden: Vec<Silence>,
+    pub(super) controllers: Reading<Vec<Controller>>,
+    identity: Reading<String>,
+}
+
+/// Takes the first look. All requests go out at once: a dead cluster costs its timeout once.
+pub(super) async fn look<C: Cluster>(cluster: &C) -> Look<'_, C> {
+    let (identity, own, auto_mode, controllers) = join4(
+        cluster.identity(),
+        bindings(cluster, Flavour::LoadBalancerController),
+        bindings(cluster, Flavour::AutoMode),
+        cluster.controllers(),
+    )
+    .await;
+    let mut hidden = Vec::new();
+    let bindings = match (own, auto_mode) {
+        (Ok((own, own_hidden)), auto_mode) => {
+            hidden.extend(own_hidden);
+            let (auto_mode, auto_mode_hidden) =
+                auto_mode.unwrap_or_else(|silence| (Vec::new(), Some(silence)));
+            hidden.extend(auto_mode_hidden);
+            Ok(own.into_iter().chain(auto_mode).collect())
+        }
+        (Err(silence), _) => Err(silence),
+    };
+    Look { cluster, also: Vec::new(), bindings, hidden, controllers, identity }
+}
+
+/// Lists bindings in all namespaces, or where that is forbidden in the context's own, saying so.
+async fn bindings<C: Cluster>(
+    cluster: &C,
+    flavour: Flavour,
+) -> Reading<(Vec<Binding>, Option<Silence>)> {
+    match cluster.bindings(flavour, None).await {
+        Ok(bindings) => Ok((bindings, None)),
+        Err(silence) if silence.reason == SilenceReason::Forbidden => {
+            let namespace = cluster.default_namespace();
+            let bindings =
+                cluster.bindings(flavour, Some(namespace)).await.map_err(|_| silence.clone())?;
+            let message = format!("only namespace `{namespace}` was read: {silence}");
+            Ok((bindings, Some(Silence::new(SilenceReason::Forbidden, message))))
+        }
+        Err(silence) => Err(silence),
+    }
+}
+
+/// Leaves each cluster once: of two contexts that reach the same one the first that could be read
+/// stays, and knows the other's name.
+pub(super) fn once_each<C: Cluster>(looks: Vec<Look<'_, C>>) -> Vec<Look<'_, C>> {
+    let mut kept: Vec<Look<'_, C>> = Vec::new();
+    for mut look in looks {
+        match kept.iter_mut().find(|other| other.is_same_cluster(&look)) {
+            Some(other) => {
+                if other.bindings.is_err() && look.bindings.is_ok() {
+                    std::mem::swap(other, &mut look);
+                    other.also.append(&mut look.also);
+                }
+                other.also.push(look.cluster.context().to_owned());
+            }
+            None => kept.push(look),
+        }
+    }
+    kept
+}
+
+impl<C: Cluster> Look<'_, C> {
+    /// Compares by the UID of `kube-system`, else by the UID of any binding, else by where the
+    /// cluster is reached (`product.md` 5.1).
+    fn is_same_cluster(&self, other: &Self) -> bool {
+        if let (Ok(own), Ok(others)) = (&self.identity, &other.identity) {
+            return own == others;
+        }
+        let uids = |look: &Self| -> Vec<String> {
+            look.bindings.iter().flatten().map(|binding| binding.uid.clone()).collect()
+        };
+        let (own, others) = (uids(self), uids(other));
+        own.iter().any(|uid| others.contains(uid))
+            || self.cluster.endpoint() == other.cluster.endpoint()
+    }
+}
