@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use kube::api::PatchParams;
 use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;
@@ -196,9 +195,7 @@ async fn fate(
         "metadata": { "name": format!("case-{index}"), "namespace": "default" },
         "spec": spec,
     });
-    let stored =
-        cluster.try_put(manifest, PatchParams::apply("e2e").force().validation_ignore()).await?;
-    Ok(stored["spec"].clone())
+    Ok(cluster.create(&manifest).await?["spec"].clone())
 }
 
 #[track_caller]

@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 
-use kube::api::PatchParams;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -170,7 +169,7 @@ async fn objects_are_changed_by_putting_them_again_and_typing_mistakes_are_refus
 
     let mut wrong = binding("default", "web", GROUP);
     wrong["spec"]["multiClusterTargetgroup"] = json!(true);
-    let refused = pair.blue.try_put(wrong, PatchParams::apply("e2e").validation_strict()).await;
+    let refused = pair.blue.try_put(wrong).await;
     let why = refused.expect_err("there is no such field");
     assert!(why.contains("multiClusterTargetgroup"), "{why}");
 }

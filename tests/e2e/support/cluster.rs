@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
+};
 use kube::config::{KubeConfigOptions, Kubeconfig as KubeKubeconfig};
 use kube::core::GroupVersionKind;
 use kube::{Client, Config};
@@ -179,8 +181,9 @@ fn start_api_server(folder: &Path, ports: Ports) -> Server {
         ("bind-address", "127.0.0.1".to_owned()),
         ("cert-dir", folder.display().to_string()),
         ("service-account-issuer", "https://kubernetes.default.svc".to_owned()),
-        ("service-account-key-file", file("sa.key")),
-        ("service-account-signing-key-file", file("sa.key")),
+        // Any key will do: this one the server makes for itself before it looks.
+        ("service-account-key-file", file("apiserver.key")),
+        ("service-account-signing-key-file", file("apiserver.key")),
         ("authorization-mode", "RBAC".to_owned()),
         ("token-auth-file", file("tokens")),
         ("service-cluster-ip-range", "10.96.0.0/16".to_owned()),
@@ -362,30 +365,17 @@ impl Cluster {
     ///
     /// Unknown fields are an error, so that no test rests on a field with a typing mistake.
     pub(crate) async fn put(&self, manifest: Value) -> Value {
-        match self
-            .try_put(manifest.clone(), PatchParams::apply("e2e").force().validation_strict())
-            .await
-        {
-            Ok(stored) => stored,
-            Err(why) => panic!("{why}: {manifest:#}"),
-        }
+        self.try_put(manifest.clone()).await.unwrap_or_else(|why| panic!("{why}: {manifest:#}"))
     }
 
-    /// The same with parameters of the caller's, and the server's refusal returned.
-    pub(crate) async fn try_put(
-        &self,
-        mut manifest: Value,
-        params: PatchParams,
-    ) -> Result<Value, String> {
+    /// The same, with the server's refusal returned.
+    pub(crate) async fn try_put(&self, mut manifest: Value) -> Result<Value, String> {
         let status = manifest.as_object_mut().expect("a manifest is an object").remove("status");
         let at = Place::of(&manifest);
         let api = self.api(&at);
-        let refused = |error: kube::Error| match error {
-            kube::Error::Api(status) => status.message,
-            other => other.to_string(),
-        };
+        let params = PatchParams::apply("e2e").force().validation_strict();
         let stored =
-            api.patch(&at.name, &params, &Patch::Apply(&manifest)).await.map_err(refused)?;
+            api.patch(&at.name, &params, &Patch::Apply(&manifest)).await.map_err(refusal)?;
         let stored = match status {
             None => stored,
             Some(status) => {
@@ -395,10 +385,17 @@ impl Cluster {
                 });
                 api.patch_status(&at.name, &params, &Patch::Apply(&manifest))
                     .await
-                    .map_err(refused)?
+                    .map_err(refusal)?
             }
         };
         Ok(serde_json::to_value(stored).expect("objects are JSON"))
+    }
+
+    /// Creates an object as careless clients do: unknown fields are dropped.
+    pub(crate) async fn create(&self, manifest: &Value) -> Result<Value, String> {
+        let object = serde_json::from_value(manifest.clone()).expect("a manifest is an object");
+        let stored = self.api(&Place::of(manifest)).create(&PostParams::default(), &object).await;
+        Ok(serde_json::to_value(stored.map_err(refusal)?).expect("objects are JSON"))
     }
 
     /// Reads the object that has the manifest's kind, namespace and name, if it is there.
@@ -492,6 +489,13 @@ impl Cluster {
             .body(body.to_string().into_bytes())
             .expect("a fine request");
         self.client.request::<Value>(request).await.expect("an empty namespace can go");
+    }
+}
+
+fn refusal(error: kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message,
+        other => other.to_string(),
     }
 }
 
