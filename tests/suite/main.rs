@@ -1,1 +1,4 @@
-//! x
+//! Tests that need nothing but the toolchain, by what they protect.
+
+mod krew;
+mod package;

@@ -71,7 +71,9 @@ fn built(folder: &Path) -> PathBuf {
     once(folder, &(read("go.mod") + &read("go.sum")), |folder| {
         let version = read("go.mod")
             .lines()
-            .find_map(|line| Some(line.trim().strip_prefix("k8s.io/kubernetes ")?.to_owned()))
+            .find_map(|line| {
+                line.trim().strip_prefix("k8s.io/kubernetes ")?.split(' ').next().map(str::to_owned)
+            })
             .expect("go.mod names k8s.io/kubernetes");
         let flags = format!("-s -w -X k8s.io/component-base/version.gitVersion={version}");
         eprintln!("building etcd, kube-apiserver and kubectl {version} (minutes the first time)");
