@@ -136,10 +136,10 @@ impl Running {
         self.finish().await
     }
 
-    /// Interrupts it, as Ctrl-C does.
-    pub(crate) fn interrupt(&self) {
+    /// Sends it a signal: Ctrl-C is INT, and a pod that has to go gets TERM.
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        kill_process(pid.expect("it was not waited for"), Signal::INT).expect("it runs");
+        kill_process(pid.expect("it was not waited for"), signal).expect("it runs");
     }
 }
 
