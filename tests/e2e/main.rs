@@ -1,0 +1,8 @@
+//! The built plugin on real servers: kube-apiservers with etcd, kubectl, ELBv2 on the wire.
+//!
+//! `cargo test --features e2e --test e2e`; `tests/servers/README.md` says where the servers come from.
+
+mod crds;
+mod elbv2;
+mod house;
+mod support;

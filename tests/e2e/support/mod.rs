@@ -1,0 +1,10 @@
+//! The house that the tests live in: servers, clusters, kubeconfigs, objects, and running programs.
+
+pub(crate) mod cluster;
+pub(crate) mod kubeconfig;
+pub(crate) mod moto;
+pub(crate) mod objects;
+pub(crate) mod pool;
+pub(crate) mod programs;
+pub(crate) mod scratch;
+pub(crate) mod servers;

@@ -1,0 +1,4 @@
+//! Tests that need nothing but the toolchain, by what they protect.
+
+mod krew;
+mod package;
