@@ -1,5 +1,7 @@
 //! What is wrong, how bad it is, and what to do about it.
 
+pub mod catalogue;
+
 use serde::Serialize;
 
 use crate::target::{Target, TargetGroupArn};
