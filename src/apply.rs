@@ -42,15 +42,25 @@ pub struct Done {
 }
 
 impl Done {
-    fn new(plan: &BindingPlan) -> Self {
+    /// Nothing was done for a binding.
+    pub fn nothing(binding: BindingRef) -> Self {
         Self {
-            binding: plan.binding.clone(),
+            binding,
             steps: Vec::new(),
             registered: BTreeSet::new(),
             deregistered: BTreeSet::new(),
             blocked: Vec::new(),
             conflict: false,
         }
+    }
+
+    /// Adds what a later round did.
+    pub(crate) fn append(&mut self, later: Self) {
+        self.steps.extend(later.steps);
+        self.registered.extend(later.registered);
+        self.deregistered.extend(later.deregistered);
+        self.blocked.extend(later.blocked);
+        self.conflict = later.conflict;
     }
 
     /// Says whether any step failed.
@@ -96,7 +106,7 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
             arn,
             access,
             listener,
-            done: Done::new(plan),
+            done: Done::nothing(plan.binding.clone()),
             full: Vec::new(),
         })
     });

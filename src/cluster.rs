@@ -46,6 +46,10 @@ pub trait Cluster: Send + Sync {
     /// The controllers of both flavours that are or could be at work.
     fn controllers(&self) -> impl Future<Output = Reading<Vec<Controller>>> + Send;
 
+    /// This program's own CronJobs, as `namespace/name`: those with the label
+    /// `app.kubernetes.io/name: kubectl-mctg`.
+    fn reconcilers(&self) -> impl Future<Output = Reading<Vec<String>>> + Send;
+
     /// The Services of a namespace.
     fn services(&self, namespace: &str) -> impl Future<Output = Reading<Vec<Service>>> + Send;
 
@@ -68,7 +72,6 @@ pub trait Cluster: Send + Sync {
     fn nodes(&self) -> impl Future<Output = Reading<Vec<Node>>> + Send;
 
     /// The ledgers of the bindings named (namespace, ConfigMap name); `None` where there is none.
-    #[expect(clippy::type_complexity, reason = "a map from name to what was read under it")]
     fn ledgers(
         &self,
         names: &BTreeSet<(String, String)>,

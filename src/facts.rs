@@ -105,6 +105,8 @@ pub struct ClusterFacts {
     pub hidden: Vec<Silence>,
     /// The controllers found.
     pub controllers: Reading<Vec<Controller>>,
+    /// This program's own CronJobs found there, as `namespace/name`.
+    pub reconcilers: Vec<String>,
     /// For addresses that a guard asks about: the pods or nodes that hold them here.
     pub holders: BTreeMap<String, Reading<Vec<Holder>>>,
 }

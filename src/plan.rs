@@ -139,6 +139,20 @@ impl BindingPlan {
         self.register.keys().map(plain).collect()
     }
 
+    /// Withholds a deregistration after the ledger's last state was found: the target stays in it.
+    fn keep(&mut self, target: Target, reason: BlockedReason) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.after.get_or_insert_default().insert(target.clone());
+        }
+        self.remove_finalizer = false;
+        self.blocked.push(Blocked {
+            target: Some(target),
+            action: Action::Deregister,
+            reason,
+            waiting_on: None,
+        });
+    }
+
     /// The targets that leave the ledger: deregistered ones, and handed-over ones.
     fn going(&self) -> impl Iterator<Item = &Target> {
         self.deregister.iter().map(|listed| &listed.target).chain(&self.hand_over)
@@ -319,17 +333,18 @@ impl Plan {
     pub fn narrow_to(&mut self, approved: &Self) {
         for binding in &mut self.bindings {
             let shown = approved.bindings.iter().find(|shown| shown.binding == binding.binding);
-            let shown: BTreeSet<&Target> = shown.into_iter().flat_map(BindingPlan::going).collect();
+            let shown: BTreeSet<&Target> = shown
+                .into_iter()
+                .flat_map(|shown| &shown.deregister)
+                .map(|listed| &listed.target)
+                .collect();
             let (go, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut binding.deregister)
                 .into_iter()
                 .partition(|listed| shown.contains(&listed.target));
             binding.deregister = go;
-            binding.blocked.extend(stay.into_iter().map(|listed| Blocked {
-                target: Some(listed.target),
-                action: Action::Deregister,
-                reason: BlockedReason::Changed,
-                waiting_on: None,
-            }));
+            for listed in stay {
+                binding.keep(listed.target, BlockedReason::Changed);
+            }
         }
     }
 }

@@ -328,6 +328,8 @@ pub struct Reconcile {
     pub dry_run: bool,
     /// Whether everything needed could be read and done.
     pub complete: bool,
+    /// Whether time ran out while targets were in their first checks; leads to exit code 124.
+    pub timed_out: bool,
     /// Whether the world is simulated; left out where it is not.
     #[serde(skip_serializing_if = "is_false")]
     pub demo: bool,
@@ -361,6 +363,9 @@ pub struct BindingReport {
     pub plan: PlanReport,
     /// What was done, in order.
     pub steps: Vec<Step>,
+    /// What was registered and still is in its first checks, where that was waited for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<Target>,
 }
 
 /// How a binding's reconcile ended.

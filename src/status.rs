@@ -7,8 +7,8 @@ use crate::facts::{Aliveness, ClusterFacts, Facts, LoadBalancerFacts, SilenceRea
 use crate::findings;
 use crate::owner::{self, Standing};
 use crate::report::{
-    API_VERSION, BindingState, BindingStatus, Claim, ContextReport, ControllerReport, GroupStatus, HealthCounts,
-    ListenerStatus, LoadBalancerStatus, ServiceReport, Status, TargetStatus,
+    API_VERSION, BindingState, BindingStatus, Claim, ContextReport, ControllerReport, GroupStatus,
+    HealthCounts, ListenerStatus, LoadBalancerStatus, ServiceReport, Status, TargetStatus,
 };
 use crate::selection::Selection;
 use crate::share::{self, Shares};
@@ -18,7 +18,8 @@ use crate::view::{self, GroupView, TargetView};
 /// Tells what was observed of the groups chosen, and what is wrong with them.
 pub fn status(facts: &Facts, selection: &Selection) -> Status {
     let groups = view::groups(facts);
-    let chosen: Vec<&GroupView<'_>> = groups.iter().filter(|group| selection.chooses_group(group)).collect();
+    let chosen: Vec<&GroupView<'_>> =
+        groups.iter().filter(|group| selection.chooses_group(group)).collect();
     let findings = findings::diagnose(facts, &chosen, selection);
     Status {
         api_version: API_VERSION,
@@ -93,7 +94,9 @@ fn group_status(facts: &Facts, view: &GroupView<'_>) -> GroupStatus {
             all.iter().map(|load_balancer| load_balancer_status(view.arn, load_balancer)).collect()
         }),
         health: view.facts.targets.as_ref().ok().map(|targets| health_counts(targets)),
-        bindings: (0..view.bindings.len()).map(|index| binding_status(view, &shares, index)).collect(),
+        bindings: (0..view.bindings.len())
+            .map(|index| binding_status(view, &shares, index))
+            .collect(),
         targets: view.facts.targets.as_ref().ok().map(|_| {
             view.targets.iter().map(|(target, of)| target_status(view, target, of)).collect()
         }),
@@ -120,7 +123,11 @@ fn load_balancer_status(arn: &TargetGroupArn, facts: &LoadBalancerFacts) -> Load
                 arn: listener.arn.clone(),
                 protocol: listener.protocol.clone(),
                 port: listener.port,
-                weight: listener.forwards.iter().filter_map(|forward| forward.part(arn)).fold(0.0, f64::max),
+                weight: listener
+                    .forwards
+                    .iter()
+                    .filter_map(|forward| forward.part(arn))
+                    .fold(0.0, f64::max),
             };
             listeners.iter().map(status).collect()
         }),
@@ -150,7 +157,8 @@ fn binding_status(view: &GroupView<'_>, shares: &Shares, index: usize) -> Bindin
     // With neither known, what belongs to it is not known either.
     let known = view.facts.targets.is_ok() && (desired.is_some() || tracked.flatten().is_some());
     let own = || {
-        let claims = |of: &TargetView<'_>| of.desired_by.contains(&index) || of.tracked_by.contains(&index);
+        let claims =
+            |of: &TargetView<'_>| of.desired_by.contains(&index) || of.tracked_by.contains(&index);
         view.targets.values().filter(move |of| claims(of))
     };
     let healthy_by_zone = || {
@@ -168,30 +176,49 @@ fn binding_status(view: &GroupView<'_>, shares: &Shares, index: usize) -> Bindin
         controller: facts.flavour,
         multi_cluster: facts.spec.multi_cluster_target_group,
         owner: facts.owner(),
-        service: ServiceReport { name: facts.spec.service_ref.name.clone(), port: facts.spec.service_ref.port.clone() },
+        service: ServiceReport {
+            name: facts.spec.service_ref.name.clone(),
+            port: facts.spec.service_ref.port.clone(),
+        },
         desired: desired.map(BTreeMap::len),
         tracked: tracked.flatten().map(std::collections::BTreeSet::len),
         registered: known.then(|| own().filter(|of| of.is_registered()).count()),
         healthy: known.then(|| own().filter(|of| of.is_healthy()).count()),
         healthy_by_zone: known.then(healthy_by_zone),
         share: shares.by_binding[index],
-        ledger_bytes: binding.facts.ledger.as_ref().ok().and_then(Option::as_ref).map(|ledger| ledger.bytes),
+        ledger_bytes: binding
+            .facts
+            .ledger
+            .as_ref()
+            .ok()
+            .and_then(Option::as_ref)
+            .map(|ledger| ledger.bytes),
         checkpoint: None,
         state: state(view, index),
         problem: binding.problem(),
-        left_out: binding.facts.endpoints.as_ref().map(|endpoints| endpoints.left_out.clone()).unwrap_or_default(),
+        left_out: binding
+            .facts
+            .endpoints
+            .as_ref()
+            .map(|endpoints| endpoints.left_out.clone())
+            .unwrap_or_default(),
     }
 }
 
 /// The state of a binding: the first that applies (`product.md` 8).
 pub(crate) fn state(view: &GroupView<'_>, index: usize) -> BindingState {
     let binding = &view.bindings[index];
-    let group_gone = matches!(&view.facts.group, Err(silence) if silence.reason == SilenceReason::NotFound);
+    let group_gone =
+        matches!(&view.facts.group, Err(silence) if silence.reason == SilenceReason::NotFound);
     let ledger_is_none = matches!(
         &binding.facts.ledger,
         Err(crate::facts::LedgerFault::Invalid { .. } | crate::facts::LedgerFault::Immutable { .. })
     );
-    let backend_missing = binding.facts.endpoints.as_ref().is_err_and(crate::endpoints::Unresolved::is_backend_missing);
+    let backend_missing = binding
+        .facts
+        .endpoints
+        .as_ref()
+        .is_err_and(crate::endpoints::Unresolved::is_backend_missing);
     let ledger_unread = matches!(&binding.facts.ledger, Err(crate::facts::LedgerFault::Silent(_)));
     let endpoints_unread = binding.desired().is_none();
     let group_unread = !group_gone && (view.facts.group.is_err() || view.facts.targets.is_err());
@@ -202,11 +229,14 @@ pub(crate) fn state(view: &GroupView<'_>, index: usize) -> BindingState {
         })
     };
     let undecided = || {
-        let claims = |of: &&TargetView<'_>| of.desired_by.contains(&index) || of.tracked_by.contains(&index);
+        let claims =
+            |of: &&TargetView<'_>| of.desired_by.contains(&index) || of.tracked_by.contains(&index);
         view.targets.values().filter(claims).any(|of| of.class == Class::Unknown)
     };
     match () {
-        () if endpoints_unread || ledger_unread || group_unread || undecided() => BindingState::Unknown,
+        () if endpoints_unread || ledger_unread || group_unread || undecided() => {
+            BindingState::Unknown
+        }
         () if group_gone || ledger_is_none || backend_missing => BindingState::Failing,
         () if !binding.facts.binding.spec.multi_cluster_target_group => BindingState::Exclusive,
         () if drift(false) => BindingState::Drifted,

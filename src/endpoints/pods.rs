@@ -193,7 +193,7 @@ fn quic_server_id(pod: &Pod, port: u16) -> Option<String> {
         })
     };
     // Of two containers that declare the same port the controller's map keeps the later one.
-    let declared = ids().filter(|(container, _)| container.ports.contains(&port)).last();
+    let declared = ids().filter(|(container, _)| container.ports.contains(&port)).next_back();
     declared.or_else(|| ids().next()).map(|(_, id)| id)
 }
 

@@ -210,6 +210,36 @@ pub const LEDGER_MISSING: Rule = Rule {
     ],
 };
 
+/// A ledger that cannot be read as one, or cannot be written.
+pub const LEDGER_UNUSABLE: Rule = Rule {
+    code: "MCTG112",
+    name: "LedgerUnusable",
+    severity: "critical",
+    gist: "its ledger is no ledger",
+    when: "The text of a binding's ledger holds an entry that is no `id:port`, or its ConfigMap is \
+           immutable.",
+    meaning: "Which targets are this cluster's own is not known: nothing of this binding is \
+              registered or deregistered by this program, and an immutable ConfigMap stops the \
+              controller too.",
+    why: "Somebody or something other than the controller wrote the ConfigMap.",
+    repair: &[
+        Repair {
+            text: "Look at it, and take out what is no `id:port`.",
+            commands: &[
+                "kubectl --context CONTEXT -n NAMESPACE edit configmap aws-lbc-targets-NAME",
+            ],
+        },
+        Repair {
+            text: "If it cannot be mended, delete it. Without a ledger nothing is deregistered: \
+                   the next pass or reconcile writes down what the endpoints ask for.",
+            commands: &[
+                "kubectl --context CONTEXT -n NAMESPACE delete configmap aws-lbc-targets-NAME",
+                "kubectl mctg reconcile tgb/NAME -n NAMESPACE --context CONTEXT --via direct",
+            ],
+        },
+    ],
+};
+
 /// Traffic that should come does not.
 pub const MISSING_TARGETS: Rule = Rule {
     code: "MCTG201",
@@ -338,7 +368,7 @@ pub const TARGET_GROUP_GONE: Rule = Rule {
 pub const CONTROLLER_ABSENT: Rule = Rule {
     code: "MCTG301",
     name: "ControllerAbsent",
-    severity: "warning",
+    severity: "warning; info where this program's CronJob is there",
     gist: "no controller serves its bindings",
     when: "A cluster has bindings, and no AWS Load Balancer Controller is installed or wants \
            replicas.",
@@ -354,6 +384,32 @@ pub const CONTROLLER_ABSENT: Rule = Rule {
         Repair {
             text: "Until then, reconcile does its work once.",
             commands: &["kubectl mctg reconcile --context CONTEXT --via direct"],
+        },
+    ],
+};
+
+/// A Service or port that a binding names and the cluster does not have.
+pub const BACKEND_NOT_FOUND: Rule = Rule {
+    code: "MCTG305",
+    name: "BackendNotFound",
+    severity: "critical",
+    gist: "its Service or port does not exist",
+    when: "The Service that a binding names does not exist in its namespace, or has no port of \
+           that name or number.",
+    meaning: "The binding desires nothing: whoever reconciles it takes its targets out.",
+    why: "The Service was deleted or renamed, or its port was, and the binding stayed. A port in \
+          quotes is a name: `\"80\"` is not port 80.",
+    repair: &[
+        Repair {
+            text: "See what the Service offers, and bring back the port or name the right one.",
+            commands: &[
+                "kubectl --context CONTEXT -n NAMESPACE get service",
+                "kubectl --context CONTEXT -n NAMESPACE edit targetgroupbinding NAME",
+            ],
+        },
+        Repair {
+            text: "If this cluster is to leave the group: see what would be taken out.",
+            commands: &["kubectl mctg diff tgb/NAME -n NAMESPACE --context CONTEXT"],
         },
     ],
 };
@@ -506,12 +562,14 @@ pub const ALL: &[&Rule] = &[
     &CONTESTED_TARGET,
     &PHANTOM_TARGETS,
     &LEDGER_MISSING,
+    &LEDGER_UNUSABLE,
     &MISSING_TARGETS,
     &STALE_TARGETS,
     &UNTRACKED_TARGETS,
     &UNCLAIMED_TARGETS,
     &TARGET_GROUP_GONE,
     &CONTROLLER_ABSENT,
+    &BACKEND_NOT_FOUND,
     &FAIL_OPEN,
     &SINGLE_CLUSTER,
     &CONTEXT_UNREACHABLE,

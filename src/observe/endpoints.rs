@@ -43,6 +43,7 @@ pub(super) async fn read<C: Cluster>(
         bindings,
         hidden: look.hidden.clone(),
         controllers: look.controllers.clone(),
+        reconcilers: look.reconcilers.clone(),
         holders: BTreeMap::new(),
     }
 }

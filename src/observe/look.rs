@@ -1,6 +1,6 @@
 //! The first look at a cluster: its bindings, its controllers, and which cluster it is.
 
-use futures::future::join4;
+use futures::future::join5;
 
 use crate::binding::{Binding, Flavour};
 use crate::cluster::Cluster;
@@ -14,16 +14,19 @@ pub(super) struct Look<'a, C> {
     pub(super) bindings: Reading<Vec<Binding>>,
     pub(super) hidden: Vec<Silence>,
     pub(super) controllers: Reading<Vec<Controller>>,
+    /// None where they may not be listed: they only make a finding milder.
+    pub(super) reconcilers: Vec<String>,
     identity: Reading<String>,
 }
 
 /// Takes the first look. All requests go out at once: a dead cluster costs its timeout once.
 pub(super) async fn look<C: Cluster>(cluster: &C) -> Look<'_, C> {
-    let (identity, own, auto_mode, controllers) = join4(
+    let (identity, own, auto_mode, controllers, reconcilers) = join5(
         cluster.identity(),
         bindings(cluster, Flavour::LoadBalancerController),
         bindings(cluster, Flavour::AutoMode),
         cluster.controllers(),
+        cluster.reconcilers(),
     )
     .await;
     let mut hidden = Vec::new();
@@ -37,7 +40,15 @@ pub(super) async fn look<C: Cluster>(cluster: &C) -> Look<'_, C> {
         }
         (Err(silence), _) => Err(silence),
     };
-    Look { cluster, also: Vec::new(), bindings, hidden, controllers, identity }
+    Look {
+        cluster,
+        also: Vec::new(),
+        bindings,
+        hidden,
+        controllers,
+        reconcilers: reconcilers.unwrap_or_default(),
+        identity,
+    }
 }
 
 /// Lists bindings in all namespaces, or where that is forbidden in the context's own, saying so.

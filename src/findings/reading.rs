@@ -1,0 +1,151 @@
+//! 90x: what could not be read, and what that hides.
+
+use std::collections::BTreeMap;
+
+use super::catalogue::{AWS_UNREADABLE, CONTEXT_UNREACHABLE, FORBIDDEN, OWNER_NOT_READ, Rule};
+use super::{Finding, Severity, counted};
+use crate::endpoints::Unresolved;
+use crate::facts::{
+    BindingFacts, ClusterFacts, Facts, GroupFacts, LedgerFault, Silence, SilenceReason,
+};
+use crate::owner::{self, Standing};
+use crate::target::TargetGroupArn;
+use crate::view::GroupView;
+
+pub(super) fn findings(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> =
+        facts.clusters.iter().flat_map(|cluster| of_cluster(cluster, groups)).collect();
+    findings.extend(of_aws(facts, groups));
+    findings.extend(groups.iter().filter_map(|group| owner_not_read(facts, group)));
+    findings
+}
+
+/// What a cluster hides: everything, some namespaces, or parts of some bindings. Equal causes are
+/// told once.
+fn of_cluster(cluster: &ClusterFacts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
+    let finding = |silence: &Silence, hides: &str| {
+        let rule: &Rule = if silence.reason == SilenceReason::Forbidden {
+            &FORBIDDEN
+        } else {
+            &CONTEXT_UNREACHABLE
+        };
+        let message = format!("{}: {}. That hides {hides}.", cluster.context, silence.message);
+        Finding {
+            context: Some(cluster.context.clone()),
+            ..rule.finding(Severity::Critical, message)
+        }
+    };
+    if let Err(silence) = &cluster.bindings {
+        return vec![finding(silence, "what it desires and tracks, and which bindings it has")];
+    }
+    let mut findings: Vec<Finding> = cluster
+        .hidden
+        .iter()
+        .map(|silence| finding(silence, "the bindings of its other namespaces"))
+        .collect();
+    let own = || {
+        groups
+            .iter()
+            .flat_map(|group| &group.bindings)
+            .filter(|b| b.cluster.context == cluster.context)
+    };
+    if let Err(silence) = &cluster.controllers
+        && own().next().is_some()
+    {
+        findings.push(finding(silence, "whether a controller is at work"));
+    }
+    let mut hidden: BTreeMap<(String, &str), (&Silence, usize)> = BTreeMap::new();
+    for binding in own() {
+        for (silence, hides) in of_binding(binding.facts) {
+            hidden.entry((silence.message.clone(), hides)).or_insert((silence, 0)).1 += 1;
+        }
+    }
+    findings.extend(hidden.iter().map(|((_, hides), (silence, bindings))| {
+        finding(silence, &format!("{hides} of {}", counted(*bindings, "binding")))
+    }));
+    findings
+}
+
+fn of_binding(binding: &BindingFacts) -> impl Iterator<Item = (&Silence, &'static str)> {
+    let endpoints = match &binding.endpoints {
+        Err(Unresolved::Silent(silence)) => Some((silence, "the endpoints")),
+        _ => None,
+    };
+    let ledger = match &binding.ledger {
+        Err(LedgerFault::Silent(silence)) => Some((silence, "the ledger")),
+        _ => None,
+    };
+    endpoints.into_iter().chain(ledger)
+}
+
+/// What ELBv2 did not tell; equal causes are told once for all their groups.
+fn of_aws(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
+    let mut causes: BTreeMap<(&str, &str), Vec<&TargetGroupArn>> = BTreeMap::new();
+    for group in groups {
+        if let Some((silence, hides)) = of_group(group.facts) {
+            causes.entry((&silence.message, hides)).or_default().push(group.arn);
+        }
+    }
+    let mut findings: Vec<Finding> = causes
+        .into_iter()
+        .map(|((message, hides), arns)| {
+            let of = if let [arn] = arns[..] {
+                arn.name().to_owned()
+            } else {
+                counted(arns.len(), "target group")
+            };
+            let finding = AWS_UNREADABLE
+                .finding(Severity::Critical, format!("{message}. That hides {hides} of {of}."));
+            if let [arn] = arns[..] { finding.of_group(arn) } else { finding }
+        })
+        .collect();
+    for (cluster, binding) in facts.clusters.iter().flat_map(|c| c.bindings().map(move |b| (c, b)))
+    {
+        if let Err(silence) = &binding.group {
+            let reference = binding.reference(&cluster.context);
+            let message = format!("The target group of {reference} is not known: {silence}.");
+            let finding = AWS_UNREADABLE.finding(Severity::Critical, message);
+            findings.push(Finding {
+                context: Some(reference.context),
+                namespace: Some(reference.namespace),
+                binding: Some(reference.name),
+                ..finding
+            });
+        }
+    }
+    findings
+}
+
+/// The first thing that is not known of a group decides the rest; what was not asked for, or is
+/// gone, is nothing unread.
+fn of_group(group: &GroupFacts) -> Option<(&Silence, &'static str)> {
+    let unread = |silence: &&Silence| {
+        !matches!(silence.reason, SilenceReason::NotAsked | SilenceReason::NotFound)
+    };
+    let listeners = || {
+        let load_balancers = group.load_balancers.iter().flatten();
+        load_balancers
+            .flat_map(|lb| [lb.attributes.as_ref().err(), lb.listeners.as_ref().err()])
+            .flatten()
+            .next()
+    };
+    let each = [
+        (group.group.as_ref().err(), "everything"),
+        (group.targets.as_ref().err(), "the targets"),
+        (group.attributes.as_ref().err(), "the attributes"),
+        (group.tags.as_ref().err(), "the tags"),
+        (group.load_balancers.as_ref().err(), "the load balancers"),
+        (listeners(), "the listeners"),
+    ];
+    each.into_iter().find_map(|(silence, hides)| Some((silence.filter(unread)?, hides)))
+}
+
+fn owner_not_read(facts: &Facts, group: &GroupView<'_>) -> Option<Finding> {
+    let Standing::NotRead(owner) = owner::standing(facts, group) else { return None };
+    let message = format!(
+        "{} belongs to the cluster {owner}, which is not among the contexts that were read: what it desires and \
+         tracks is not known.",
+        group.arn.name()
+    );
+    Some(OWNER_NOT_READ.finding(Severity::Critical, message).of_group(group.arn))
+}

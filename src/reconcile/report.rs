@@ -1,0 +1,184 @@
+//! What was planned and done, as the document of `diff` and `reconcile`.
+
+use std::collections::BTreeMap;
+
+use crate::apply::Done;
+use crate::binding::BindingRef;
+use crate::facts::{Aliveness, Facts};
+use crate::findings::{self, Finding};
+use crate::plan::{BindingPlan, Blocked, BlockedReason, Plan, Request, Standing};
+use crate::report::{
+    API_VERSION, BindingReport, BlockedReport, LedgerReport, Outcome, PlanReport, Reconcile, Step,
+    StepResult,
+};
+use crate::status;
+use crate::target::{Health, Target};
+use crate::view::{self, GroupView};
+
+/// The codes that explain what a reconcile leaves undone; the others are `status`'s to tell.
+const TOLD_HERE: [&str; 4] = ["MCTG103", "MCTG112", "MCTG207", "MCTG305"];
+
+pub(super) fn dry_run(facts: &Facts, plan: &Plan, request: &Request) -> Reconcile {
+    let bindings = plan.bindings.iter().map(|plan| binding_report(plan, None, None)).collect();
+    document(facts, request, bindings, true)
+}
+
+pub(super) fn applied(
+    facts: &Facts,
+    plan: &Plan,
+    request: &Request,
+    done: &BTreeMap<BindingRef, Done>,
+    open: &BTreeMap<BindingRef, BTreeMap<Target, Health>>,
+) -> Reconcile {
+    let nothing_done = |plan: &BindingPlan| Done::nothing(plan.binding.clone());
+    let bindings = plan
+        .bindings
+        .iter()
+        .map(|plan| {
+            let done = done.get(&plan.binding).cloned().unwrap_or_else(|| nothing_done(plan));
+            binding_report(plan, Some(&done), open.get(&plan.binding))
+        })
+        .collect();
+    document(facts, request, bindings, false)
+}
+
+fn document(
+    facts: &Facts,
+    request: &Request,
+    bindings: Vec<BindingReport>,
+    dry_run: bool,
+) -> Reconcile {
+    let groups = view::groups(facts);
+    let chosen: Vec<&GroupView<'_>> =
+        groups.iter().filter(|g| request.selection.chooses_group(g)).collect();
+    let mut findings = findings::diagnose(facts, &chosen, &request.selection);
+    findings.retain(|finding| finding.is_incompleteness() || TOLD_HERE.contains(&finding.code));
+    let unknown_controller = |binding: &BindingReport| {
+        let cluster = facts.clusters.iter().find(|cluster| cluster.context == binding.context);
+        let aliveness = cluster
+            .map(|cluster| cluster.controller(crate::binding::Flavour::LoadBalancerController));
+        binding.outcome == Outcome::Deferred && aliveness == Some(Aliveness::Unknown)
+    };
+    let failed = |binding: &BindingReport| {
+        binding.outcome == Outcome::Failed
+            || binding.steps.iter().any(|step| step.result == StepResult::Failed)
+    };
+    Reconcile {
+        api_version: API_VERSION,
+        kind: "Reconcile",
+        observed_at: facts.observed_at,
+        dry_run,
+        complete: !findings.iter().any(Finding::is_incompleteness)
+            && !bindings.iter().any(|binding| failed(binding) || unknown_controller(binding)),
+        timed_out: bindings.iter().any(|binding| !binding.waiting_for.is_empty()),
+        demo: false,
+        contexts: status::contexts(facts),
+        bindings,
+        findings,
+    }
+}
+
+fn binding_report(
+    plan: &BindingPlan,
+    done: Option<&Done>,
+    open: Option<&BTreeMap<Target, Health>>,
+) -> BindingReport {
+    let mut blocked: Vec<&Blocked> = plan.blocked.iter().collect();
+    blocked.extend(
+        done.into_iter()
+            .flat_map(|done| &done.blocked)
+            .filter(|second| !plan.blocked.contains(second)),
+    );
+    let steps: Vec<Step> = done.map(|done| done.steps.clone()).unwrap_or_default();
+    let (outcome, reason) = outcome(plan, &blocked, done);
+    BindingReport {
+        context: plan.binding.context.clone(),
+        namespace: plan.binding.namespace.clone(),
+        name: plan.binding.name.clone(),
+        target_group_arn: plan.arn.clone(),
+        via: plan.via,
+        outcome,
+        reason,
+        plan: PlanReport {
+            register: plan.register.keys().cloned().collect(),
+            deregister: plan.deregister.iter().map(|listed| listed.target.clone()).collect(),
+            ledger: plan.ledger.as_ref().filter(|ledger| ledger.is_change()).map(|plan| {
+                LedgerReport {
+                    before: plan.before.as_ref().map(entries),
+                    after: plan.after.as_ref().map(entries),
+                }
+            }),
+            blocked: blocked.into_iter().map(blocked_report).collect(),
+        },
+        steps,
+        waiting_for: open.into_iter().flat_map(BTreeMap::keys).cloned().collect(),
+    }
+}
+
+fn entries(targets: &std::collections::BTreeSet<Target>) -> Vec<String> {
+    targets.iter().map(Target::to_string).collect()
+}
+
+fn blocked_report(blocked: &Blocked) -> BlockedReport {
+    let target = blocked.target.as_ref();
+    BlockedReport {
+        id: target.map(|target| target.id.clone()),
+        port: target.map(|target| target.port),
+        quic_server_id: target.and_then(|target| target.quic_server_id.clone()),
+        action: blocked.action,
+        reason: blocked.reason,
+        waiting_on: blocked.waiting_on.clone(),
+    }
+}
+
+/// How it ended, and why where that alone does not tell.
+fn outcome(
+    plan: &BindingPlan,
+    blocked: &[&Blocked],
+    done: Option<&Done>,
+) -> (Outcome, Option<String>) {
+    match &plan.standing {
+        Standing::Skipped(reason) => return (Outcome::Skipped, Some(reason.clone())),
+        Standing::Deferred(reason) if !blocked.is_empty() => {
+            return (Outcome::Deferred, Some(reason.clone()));
+        }
+        Standing::Failed(reason) => return (Outcome::Failed, Some(reason.clone())),
+        Standing::Ready | Standing::Deferred(_) => {}
+    }
+    let deferred = blocked.iter().any(|blocked| blocked.reason == BlockedReason::Deferred);
+    let withheld = blocked.iter().any(|blocked| blocked.reason != BlockedReason::Unregistrable);
+    let left_to_controller = || "what is withheld is the controller's to do".to_owned();
+    let Some(done) = done else {
+        return match () {
+            () if !plan.is_empty() => (Outcome::Planned, None),
+            () if deferred => (Outcome::Deferred, Some(left_to_controller())),
+            () if withheld => (Outcome::Partial, Some("all there is to do is withheld".to_owned())),
+            () => (Outcome::InSync, None),
+        };
+    };
+    let acted = done.steps.iter().any(|step| step.result == StepResult::Done);
+    let undone = done.conflict || done.steps.iter().any(|step| step.result == StepResult::Failed);
+    match () {
+        () if undone && acted => (Outcome::Partial, first_error(done)),
+        () if undone => (Outcome::Failed, first_error(done)),
+        () if deferred => (Outcome::Deferred, Some(left_to_controller())),
+        () if withheld && acted => (Outcome::Partial, Some("part of it is withheld".to_owned())),
+        () if withheld => (Outcome::Partial, Some("all there is to do is withheld".to_owned())),
+        () if acted => (Outcome::Applied, None),
+        () => (Outcome::InSync, None),
+    }
+}
+
+fn first_error(done: &Done) -> Option<String> {
+    let conflict = || {
+        done.conflict.then(|| {
+            "somebody else kept writing its ledger; nothing more was done here, run again when they are through"
+                .to_owned()
+        })
+    };
+    done.steps
+        .iter()
+        .filter(|step| step.result == StepResult::Failed)
+        .find_map(|step| step.error.clone())
+        .or_else(conflict)
+}
