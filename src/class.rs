@@ -191,3 +191,145 @@ fn with(bindings: &[usize], binding: usize) -> Vec<usize> {
     }
     more
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoints::Unregistrable;
+    use crate::facts::Aliveness;
+    use crate::testing::{World, arn, now, registered, silence, target, words};
+    use crate::view::GroupView;
+
+    /// Writes the classes of a world: `class: targets`, `*` behind a pending one.
+    fn classes(world: &World) -> String {
+        let view = GroupView::new(
+            &world.facts,
+            world.facts.groups.keys().next().unwrap(),
+            &world.facts.groups[&arn()],
+        );
+        let class = |(target, of): (&&crate::target::Target, &crate::view::TargetView<'_>)| {
+            format!(
+                "{}={}{}",
+                words([*target]),
+                of.class.as_str(),
+                if of.pending { "*" } else { "" }
+            )
+        };
+        view.targets.iter().map(class).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn each_row_of_the_table_fits() {
+        let world = registered("1 2 3 4 5- 9")
+            .cluster("blue", "1 2 6", "1 3 6 7")
+            .cluster("green", "4", "4");
+        assert_eq!(
+            classes(&world),
+            "1=inSync 2=untracked 3=stale 4=inSync 5=draining 6=missing 7=phantom 9=unclaimed"
+        );
+    }
+
+    #[test]
+    fn a_desired_target_that_drains_is_missing() {
+        assert_eq!(classes(&registered("1-").cluster("blue", "1", "1")), "1=missing");
+    }
+
+    #[test]
+    fn a_target_two_clusters_desire_is_contested() {
+        let world = registered("1").cluster("blue", "1", "1").cluster("green", "1", "");
+        assert_eq!(classes(&world), "1=contested");
+    }
+
+    #[test]
+    fn a_target_one_desires_and_another_only_tracks_is_contested() {
+        let world = registered("1").cluster("blue", "1", "1").cluster("green", "", "1");
+        assert_eq!(classes(&world), "1=contested");
+        let in_one_cluster = registered("1").cluster("blue", "1", "1").binding("other", "", "1");
+        assert_eq!(classes(&in_one_cluster), "1=contested");
+    }
+
+    #[test]
+    fn two_bindings_of_one_cluster_may_desire_one_target() {
+        let world = registered("1 2").cluster("blue", "1 2", "1 2").binding("other", "1", "1");
+        assert_eq!(classes(&world), "1=inSync 2=inSync");
+    }
+
+    #[test]
+    fn desired_by_one_binding_and_tracked_by_the_same_is_what_counts() {
+        let world = registered("1").cluster("blue", "1", "").binding("other", "", "");
+        assert_eq!(classes(&world), "1=untracked");
+    }
+
+    #[test]
+    fn what_the_group_cannot_take_is_unregistrable_and_no_drift() {
+        let world = registered("").cluster("blue", "1", "1").with(|binding| {
+            let endpoints = binding.endpoints.as_mut().unwrap();
+            endpoints.desired.get_mut(&target("1")).unwrap().unregistrable =
+                Some(Unregistrable::NoQuicServerId);
+        });
+        assert_eq!(classes(&world), "1=unregistrable");
+        assert!(!Class::Unregistrable.is_drift());
+    }
+
+    #[test]
+    fn nothing_is_unclaimed_while_somebody_is_silent_or_alone() {
+        assert_eq!(classes(&registered("9").cluster("blue", "", "")), "9=unknown");
+        assert_eq!(classes(&registered("9").cluster("blue", "", "").silent("green")), "9=unknown");
+        let mut world = registered("9").cluster("blue", "", "").cluster("green", "", "");
+        world.last().hidden.push(silence());
+        assert_eq!(classes(&world), "9=unknown");
+    }
+
+    #[test]
+    fn a_cell_that_could_not_be_read_makes_the_class_unknown_where_it_decides() {
+        let world = registered("1 2 9")
+            .cluster("blue", "1", "1")
+            .cluster("green", "", "2")
+            .endpoints_unread();
+        // Green may desire each of them: 1 would be contested, 2 in sync, 9 untracked.
+        assert_eq!(classes(&world), "1=unknown 2=unknown 9=unknown");
+    }
+
+    #[test]
+    fn a_cell_that_could_not_be_read_does_not_matter_where_the_row_fits_either_way() {
+        let contested = registered("1").cluster("blue", "1", "1").cluster("red", "1", "1");
+        let world = contested.cluster("green", "", "").endpoints_unread();
+        assert_eq!(classes(&world), "1=contested");
+        let world =
+            registered("1").cluster("blue", "1", "1").binding("other", "", "").endpoints_unread();
+        assert_eq!(
+            classes(&world),
+            "1=inSync",
+            "another binding of the same cluster may desire it too"
+        );
+    }
+
+    #[test]
+    fn without_an_answer_of_elbv2_only_what_it_cannot_decide_is_known() {
+        let mut world = registered("").cluster("blue", "1 2", "1 3").cluster("green", "2", "2");
+        world.group().targets = Err(silence());
+        assert_eq!(classes(&world), "1=unknown 2=contested 3=unknown");
+    }
+
+    #[test]
+    fn a_binding_that_is_being_deleted_desires_nothing() {
+        let world = registered("1")
+            .cluster("blue", "1", "1")
+            .with(|binding| binding.binding.deleted_at = Some(now()));
+        assert_eq!(classes(&world), "1=stale");
+    }
+
+    #[test]
+    fn a_young_difference_is_pending_beside_a_live_controller_only() {
+        let young = |alive| {
+            let world = registered("").cluster("blue", "1", "1").controller(alive);
+            classes(&world.with(|binding| {
+                let endpoints = binding.endpoints.as_mut().unwrap();
+                endpoints.desired.get_mut(&target("1")).unwrap().ready_since = Some(now());
+            }))
+        };
+        assert_eq!(young(Aliveness::Alive), "1=missing*");
+        assert_eq!(young(Aliveness::Absent), "1=missing");
+        assert_eq!(young(Aliveness::Unknown), "1=missing");
+    }
+}

@@ -19,4 +19,6 @@ pub mod selection;
 pub mod share;
 pub mod status;
 pub mod target;
+#[cfg(test)]
+mod testing;
 pub mod view;

@@ -372,3 +372,6 @@ fn keep_last_healthy(group: &GroupView<'_>, plan: &mut Plan) {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,3 +160,117 @@ fn zones_dark(
 fn count(targets: usize) -> f64 {
     targets as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, arn, registered, silence};
+
+    /// Writes the shares of a world's bindings in percent, and how they were computed.
+    fn percents(world: &World) -> (Vec<Option<i64>>, Option<ShareBasis>) {
+        let view = GroupView::new(
+            &world.facts,
+            world.facts.groups.keys().next().unwrap(),
+            &world.facts.groups[&arn()],
+        );
+        let shares = shares(&view);
+        #[expect(clippy::cast_possible_truncation, reason = "a percentage")]
+        let percent = |share: &Option<f64>| share.map(|share| (share * 100.0).round() as i64);
+        (shares.by_binding.iter().map(percent).collect(), shares.basis)
+    }
+
+    fn lost(world: &World) -> Vec<IfLost> {
+        let view = GroupView::new(
+            &world.facts,
+            world.facts.groups.keys().next().unwrap(),
+            &world.facts.groups[&arn()],
+        );
+        if_lost(&view, &shares(&view), Some("blue"))
+    }
+
+    fn cross_zone(mut world: World) -> World {
+        let on = ("load_balancing.cross_zone.enabled".to_owned(), "true".to_owned());
+        world.group().attributes = Ok(BTreeMap::from([on]));
+        world
+    }
+
+    #[test]
+    fn with_cross_zone_off_every_zone_in_service_gets_an_equal_part() {
+        // Zone a: 1, 3 of blue; 5 of green. Zone b: 2 of green alone.
+        let world =
+            registered("1 3 5 2").cluster("blue", "1 3", "1 3").cluster("green", "5 2", "5 2");
+        assert_eq!(percents(&world), (vec![Some(33), Some(67)], Some(ShareBasis::Zones)));
+    }
+
+    #[test]
+    fn with_cross_zone_on_every_healthy_target_gets_an_equal_part() {
+        let world = cross_zone(
+            registered("1 3 5 2").cluster("blue", "1 3", "1 3").cluster("green", "5 2", "5 2"),
+        );
+        assert_eq!(percents(&world), (vec![Some(50), Some(50)], Some(ShareBasis::Targets)));
+    }
+
+    #[test]
+    fn only_healthy_targets_count() {
+        let world = cross_zone(
+            registered("1 3! 5? 2").cluster("blue", "1 3", "1 3").cluster("green", "5 2", "5 2"),
+        );
+        assert_eq!(percents(&world).0, [Some(50), Some(50)]);
+        let none = registered("1!").cluster("blue", "1", "1");
+        assert_eq!(percents(&none), (vec![None], None));
+    }
+
+    #[test]
+    fn a_target_outside_the_vpc_serves_every_zone() {
+        let mut world =
+            registered("1 3 2").cluster("blue", "1", "1").cluster("green", "3 2", "3 2");
+        world.group().targets.as_mut().unwrap()[0].availability_zone = Some(ALL_ZONES.to_owned());
+        assert_eq!(percents(&world).0, [Some(50), Some(50)]);
+    }
+
+    #[test]
+    fn the_listeners_weight_scales_every_share() {
+        let mut world =
+            cross_zone(registered("1 2").cluster("blue", "1", "1").cluster("green", "2", "2"));
+        let listeners =
+            world.group().load_balancers.as_mut().unwrap()[0].listeners.as_mut().unwrap();
+        listeners[0].forwards[0].weights.insert("another group".to_owned(), 3);
+        assert_eq!(percents(&world).0, [Some(13), Some(13)]);
+    }
+
+    #[test]
+    fn what_nobody_claims_takes_its_part_too() {
+        let world = cross_zone(registered("1 9").cluster("blue", "1", "1"));
+        assert_eq!(percents(&world).0, [Some(50)]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_no_share() {
+        let mut world = registered("1").cluster("blue", "1", "1");
+        world.group().attributes = Err(silence());
+        assert_eq!(percents(&world), (vec![None], None));
+    }
+
+    #[test]
+    fn losing_a_cluster_leaves_what_is_not_its_own_and_darkens_its_zones() {
+        let world = registered("1 3 2 9").cluster("blue", "1 3", "1 3").cluster("green", "2", "2");
+        let lost = lost(&world);
+        assert_eq!(
+            (lost[0].context.as_str(), lost[0].healthy_left, &lost[0].zones_dark),
+            ("blue", 2, &vec![])
+        );
+        assert_eq!((lost[1].context.as_str(), lost[1].healthy_left), ("green", 3));
+        assert_eq!(lost[1].zones_dark, ["b"]);
+        assert_eq!(
+            (lost[0].owns_load_balancer, lost[1].owns_load_balancer),
+            (Some(true), Some(false))
+        );
+    }
+
+    #[test]
+    fn with_cross_zone_on_no_zone_goes_dark_while_anything_is_healthy() {
+        let world =
+            cross_zone(registered("1 2").cluster("blue", "1", "1").cluster("green", "2", "2"));
+        assert!(lost(&world).iter().all(|lost| lost.zones_dark.is_empty()));
+    }
+}
