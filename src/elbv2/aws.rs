@@ -128,6 +128,8 @@ impl AwsLoadBalancers {
     }
 }
 
+const NO_LIST: &str = "no list";
+
 /// The account id of any ARN.
 fn account(arn: &str) -> Option<&str> {
     arn.split(':').nth(4)
@@ -216,6 +218,10 @@ impl Line {
         }
     }
 
+    fn garbled(&self, doing: &str, what: &str) -> Fault {
+        Fault::garbled(&format!("{doing} in {}", self.region), what)
+    }
+
     /// Reads every page; `page` takes the marker of the one before.
     async fn pages<T, E, F>(
         &self,
@@ -224,18 +230,19 @@ impl Line {
     ) -> Result<Vec<T>, Fault>
     where
         E: Error + ProvideErrorMetadata + 'static,
-        F: Future<Output = Result<(Vec<T>, Option<String>), SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<(Option<Vec<T>>, Option<String>), SdkError<E, HttpResponse>>>,
     {
         let mut all = Vec::new();
         let mut seen = BTreeSet::new();
         let mut marker = None;
         loop {
             let (items, next) = self.read(doing, page(marker)).await?;
-            all.extend(items);
+            // An empty list is there all the same; one that is missing is no answer.
+            all.extend(items.ok_or_else(|| self.garbled(doing, NO_LIST))?);
             match next.filter(|next| !next.is_empty()) {
                 None => return Ok(all),
                 Some(next) if !seen.insert(next.clone()) => {
-                    return Err(Fault::garbled(doing, "a page that leads back to an earlier one"));
+                    return Err(self.garbled(doing, "a page that leads back to an earlier one"));
                 }
                 Some(next) => marker = Some(next),
             }
@@ -317,10 +324,7 @@ impl LoadBalancers for AwsLoadBalancers {
                             .send();
                         async move {
                             let page = call.await?;
-                            Ok::<_, SdkError<_, _>>((
-                                page.target_groups.unwrap_or_default(),
-                                page.next_marker,
-                            ))
+                            Ok::<_, SdkError<_, _>>((page.target_groups, page.next_marker))
                         }
                     })
                     .await?;
@@ -328,7 +332,7 @@ impl LoadBalancers for AwsLoadBalancers {
                     .iter()
                     .map(|group| {
                         let group = translate::target_group(group)
-                            .map_err(|missing| Fault::garbled(&doing, &missing))?;
+                            .map_err(|missing| line.garbled(&doing, &missing))?;
                         Ok((group.arn.clone(), Ok(group)))
                     })
                     .collect()
@@ -344,12 +348,12 @@ impl LoadBalancers for AwsLoadBalancers {
         let answer = line.read(&doing, call).await?;
         match answer.target_groups() {
             [group] => translate::target_group(group)
-                .map_err(|missing| Fault::garbled(&doing, &missing).into()),
+                .map_err(|missing| line.garbled(&doing, &missing).into()),
             [] => Err(Silence::new(
                 SilenceReason::NotFound,
                 format!("failed to {doing} in {}: there is none of that name", line.region),
             )),
-            _ => Err(Fault::garbled(&doing, "several target groups of that name").into()),
+            _ => Err(line.garbled(&doing, "several target groups of that name").into()),
         }
     }
 
@@ -363,11 +367,12 @@ impl LoadBalancers for AwsLoadBalancers {
         let call = line.client.describe_target_health().target_group_arn(arn.as_str()).send();
         let answer = line.read(&doing, call).await?;
         answer
-            .target_health_descriptions()
+            .target_health_descriptions
+            .ok_or_else(|| line.garbled(&doing, NO_LIST))?
             .iter()
             .map(|description| {
                 translate::described(description)
-                    .map_err(|missing| Fault::garbled(&doing, &missing).into())
+                    .map_err(|missing| line.garbled(&doing, &missing).into())
             })
             .collect()
     }
@@ -444,10 +449,7 @@ impl LoadBalancers for AwsLoadBalancers {
                             .send();
                         async move {
                             let page = call.await?;
-                            Ok::<_, SdkError<_, _>>((
-                                page.load_balancers.unwrap_or_default(),
-                                page.next_marker,
-                            ))
+                            Ok::<_, SdkError<_, _>>((page.load_balancers, page.next_marker))
                         }
                     })
                     .await?;
@@ -455,7 +457,7 @@ impl LoadBalancers for AwsLoadBalancers {
                     .iter()
                     .map(|balancer| {
                         let balancer = translate::load_balancer(balancer)
-                            .map_err(|missing| Fault::garbled(&doing, &missing))?;
+                            .map_err(|missing| line.garbled(&doing, &missing))?;
                         Ok((balancer.arn.clone(), Ok(balancer)))
                     })
                     .collect()
@@ -494,13 +496,13 @@ impl LoadBalancers for AwsLoadBalancers {
                     .send();
                 async move {
                     let page = call.await?;
-                    Ok::<_, SdkError<_, _>>((page.listeners.unwrap_or_default(), page.next_marker))
+                    Ok::<_, SdkError<_, _>>((page.listeners, page.next_marker))
                 }
             })
             .await?;
         let whole = listeners.iter().map(|listener| async {
             let listener = translate::listener(listener)
-                .map_err(|missing| Silence::from(Fault::garbled(&doing, &missing)))?;
+                .map_err(|missing| Silence::from(line.garbled(&doing, &missing)))?;
             line.with_rules(arn, listener).await
         });
         // A listener that went in between is left out.
@@ -570,7 +572,7 @@ impl Line {
                     .send();
                 async move {
                     let page = call.await?;
-                    Ok::<_, SdkError<_, _>>((page.rules.unwrap_or_default(), page.next_marker))
+                    Ok::<_, SdkError<_, _>>((page.rules, page.next_marker))
                 }
             })
             .await;

@@ -89,18 +89,11 @@ where
     E: Error + ProvideErrorMetadata + 'static,
 {
     match error {
-        SdkError::ServiceError(service) => {
-            answered(doing, service.err().meta(), service.err(), service.raw().status().as_u16())
-        }
+        SdkError::ServiceError(service) => answered(doing, service.err().meta(), service.raw()),
         SdkError::ResponseError(response) => {
-            let status = response.raw().status().as_u16();
-            Fault::told(doing, SilenceReason::Garbled, not_understood(status, cause(error)))
+            Fault::told(doing, SilenceReason::Garbled, not_understood(response.raw()))
         }
-        SdkError::TimeoutError(_) => Fault::told(
-            doing,
-            SilenceReason::Timeout,
-            format!("ELBv2 did not answer in time: {}", cause(error)),
-        ),
+        SdkError::TimeoutError(_) => Fault::told(doing, SilenceReason::Timeout, late(error)),
         SdkError::DispatchFailure(failure) => {
             let (reason, said) = unsent(error, failure.is_timeout());
             Fault::told(doing, reason, said)
@@ -117,10 +110,7 @@ pub(super) fn no_credentials(whose: &str, error: &CredentialsError) -> Silence {
     }
     if let Some(meta) = find::<ErrorMetadata>(error).filter(|meta| meta.code().is_some()) {
         let code = meta.code().unwrap_or_default();
-        let reason = match by_code(code) {
-            Some(reason) => reason,
-            None => SilenceReason::Unauthorized,
-        };
+        let reason = by_code(code).unwrap_or(SilenceReason::Unauthorized);
         let said = format!("{whose}: {}{}", sentence(meta, code), remedy(code));
         return Silence::new(reason, escape(&said));
     }
@@ -141,11 +131,11 @@ pub(super) fn no_credentials(whose: &str, error: &CredentialsError) -> Silence {
     Silence::new(SilenceReason::Unauthorized, escape(&said))
 }
 
-fn answered(doing: &str, meta: &ErrorMetadata, error: &dyn Error, status: u16) -> Fault {
+fn answered(doing: &str, meta: &ErrorMetadata, raw: &HttpResponse) -> Fault {
+    let status = raw.status().as_u16();
     let Some(code) = meta.code() else {
         let reason = by_status(status).unwrap_or(SilenceReason::Garbled);
-        let cause = error.source().map_or_else(|| error.to_string(), |source| chain(source));
-        return Fault::told(doing, reason, not_understood(status, cause));
+        return Fault::told(doing, reason, not_understood(raw));
     };
     let reason = by_code(code).or_else(|| by_status(status)).unwrap_or(SilenceReason::Invalid);
     let said = format!("{}{}", sentence(meta, code), remedy(code));
@@ -159,8 +149,30 @@ fn sentence(meta: &ErrorMetadata, code: &str) -> String {
     }
 }
 
-fn not_understood(status: u16, cause: String) -> String {
-    format!("the answer (HTTP {status}) could not be understood: {cause}")
+/// How much is shown of an answer that is none: enough to know a proxy or a portal by.
+const SHOWN_MAX: usize = 60;
+
+/// The parser's own words would be a debug dump; the beginning of the answer tells more.
+fn not_understood(raw: &HttpResponse) -> String {
+    let status = raw.status().as_u16();
+    let body = String::from_utf8_lossy(raw.body().bytes().unwrap_or_default());
+    let mut shown: String = body.trim().chars().take(SHOWN_MAX).collect();
+    if shown.is_empty() {
+        return format!("an empty answer (HTTP {status})");
+    }
+    if shown.len() < body.trim().len() {
+        shown.push('…');
+    }
+    format!("the answer (HTTP {status}) is not one of ELBv2: `{shown}`")
+}
+
+/// The SDK says which of its timers it was, and at the end how long that ran.
+fn late(error: &(dyn Error + 'static)) -> String {
+    let cause = cause(error);
+    match cause.rsplit_once("occurred after ") {
+        Some((_, time)) => format!("ELBv2 did not answer within {time}"),
+        None => format!("ELBv2 did not answer in time: {cause}"),
+    }
 }
 
 fn by_code(code: &str) -> Option<SilenceReason> {
@@ -240,25 +252,26 @@ fn unsent(error: &(dyn Error + 'static), timed_out: bool) -> (SilenceReason, Str
         let silence = no_credentials("AWS", error);
         return (silence.reason, silence.message);
     }
-    let cause = cause(error);
+    // Past the SDK's stage ("dispatch failure") and kind ("io error"), and hyper's.
+    let cause = error.source().map(cause).unwrap_or_default();
+    let cause = cause.strip_prefix("client error (Connect): ").unwrap_or(&cause);
+    let cause = cause.strip_prefix("client error (SendRequest): ").unwrap_or(cause);
     let lower = cause.to_lowercase();
-    let reason = if lower.contains("peer certificate") || lower.contains("certificate") {
+    if lower.contains("auth scheme") {
+        return (SilenceReason::Unauthorized, "no AWS credentials are configured".to_owned());
+    }
+    let reason = if lower.contains("certificate") {
         SilenceReason::CertificateInvalid
-    } else if lower.contains("auth scheme") {
-        return (
-            SilenceReason::Unauthorized,
-            format!("no AWS credentials are configured: {cause}"),
-        );
     } else if timed_out && !lower.contains("connect") {
         SilenceReason::Timeout
     } else {
         SilenceReason::Unreachable
     };
-    (reason, format!("ELBv2 did not answer: {cause}"))
+    (reason, format!("no answer from ELBv2: {cause}"))
 }
 
 /// The error's causes without its own text, which only names the SDK's stage.
-fn cause(error: &dyn Error) -> String {
+fn cause(error: &(dyn Error + 'static)) -> String {
     error.source().map_or_else(|| error.to_string(), |source| chain(source))
 }
 
