@@ -1,11 +1,12 @@
 //! Which AWS credentials a context's calls are made with (`product.md` 5.2).
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::{ProvideRegion, RegionProviderChain};
+use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
@@ -13,11 +14,12 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, imds};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{
-    self, ProvideCredentials, SharedCredentialsProvider, future as provided,
+    ProvideCredentials, SharedCredentialsProvider, future as provided,
 };
 use aws_sdk_elasticloadbalancingv2::config::SharedHttpClient;
 use futures::future::{BoxFuture, FutureExt};
 use mctg::elbv2::aws::{Limits, SdkConfigs, Settings, http_client};
+use mctg::error::chain;
 use mctg::facts::{Reading, Silence, SilenceReason};
 
 /// What the command line says about AWS.
@@ -178,21 +180,26 @@ impl Credentials {
             .operation_attempt_timeout(SIGN_IN_TIMEOUT)
             .build();
         let region = self.region(source).await;
+        // STS needs a region even where the calls to come bring their own.
+        let sign_in = region.clone().unwrap_or_else(|| Region::from_static("us-east-1"));
         let provider_config = ProviderConfig::without_region()
             .with_http_client(self.http.clone())
             .with_retry_config(retry.clone())
             .with_timeout_config(timeouts.clone())
             .with_behavior_version(Some(BehaviorVersion::latest()))
-            // STS needs a region even where the calls to come bring their own.
-            .with_region(region.clone().or_else(|| Some(Region::from_static("us-east-1"))));
-        let provider = self.provider(source, &provider_config).await;
+            .with_region(Some(sign_in.clone()));
+        let provider = self.provider(source, &provider_config, sign_in).await;
         // Retries given here keep the SDK from reading `AWS_RETRY_MODE`, which it panics on.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(self.http.clone())
             .retry_config(retry)
             .timeout_config(timeouts)
             .region(region)
-            .credentials_provider(Explained { provider, missing: source.missing() });
+            .credentials_provider(Explained {
+                provider,
+                missing: source.missing(),
+                profile: source.profile().map(str::to_owned),
+            });
         if let Ok(name) = AppName::new(concat!("kubectl-mctg-", env!("CARGO_PKG_VERSION"))) {
             loader = loader.app_name(name);
         }
@@ -220,6 +227,7 @@ impl Credentials {
         &self,
         source: Source<'_>,
         config: &ProviderConfig,
+        region: Region,
     ) -> SharedCredentialsProvider {
         // A profile that was named is the only source, as in the AWS CLI: going on to the next would
         // change an account that nobody named.
@@ -243,7 +251,7 @@ impl Credentials {
             .configure(config.clone())
             .imds_client(metadata)
             // Given, so that the chain does not ask the metadata for one.
-            .region(config.region())
+            .region(region)
             .build()
             .await;
         SharedCredentialsProvider::new(chain)
@@ -275,6 +283,32 @@ impl SdkConfigs for Credentials {
 struct Explained {
     provider: SharedCredentialsProvider,
     missing: String,
+    profile: Option<String>,
+}
+
+impl Explained {
+    fn explain(&self, error: CredentialsError) -> CredentialsError {
+        let cause = root(&error).to_string();
+        let missing = match (&error, &self.profile) {
+            (CredentialsError::CredentialsNotLoaded(_), _) => self.missing.clone(),
+            // The last of the chain: off EC2 its failure only means that there is none.
+            (_, None) if chain(&error).contains("IMDS") => self.missing.clone(),
+            (_, Some(profile)) if cause.contains("SSO") => format!(
+                "the AWS profile `{profile}` is not logged in: {cause}; \
+                 log in with `aws sso login --profile {profile}`"
+            ),
+            _ => return error,
+        };
+        CredentialsError::provider_error(Silence::new(SilenceReason::Unauthorized, missing))
+    }
+}
+
+fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root
 }
 
 impl ProvideCredentials for Explained {
@@ -283,14 +317,7 @@ impl ProvideCredentials for Explained {
         Self: 'a,
     {
         provided::ProvideCredentials::new(async {
-            self.provider.provide_credentials().await.map_err(|error| match error {
-                CredentialsError::CredentialsNotLoaded(_) => {
-                    let missing = self.missing.clone();
-                    let silence = Silence::new(SilenceReason::Unauthorized, missing);
-                    CredentialsError::provider_error(silence)
-                }
-                error => error,
-            }) as provider::Result
+            self.provider.provide_credentials().await.map_err(|error| self.explain(error))
         })
     }
 }
@@ -424,9 +451,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_credential_process_that_fails_is_told_without_what_it_printed() {
-        let file = "[profile own]\ncredential_process = sh -c 'echo s3cr3t; exit 7'\n";
+        let file =
+            "[profile own]\ncredential_process = sh -c 'echo s3cr3t; echo log in >&2; exit 7'\n";
         let (reason, message) = silence(with_file(&[], file), "pri").await;
         assert_eq!(reason, SilenceReason::Unauthorized);
-        assert_eq!(message, "");
+        assert_eq!(
+            message,
+            "failed to describe the target group `web` in us-east-1: the AWS profile `own`: Error \
+             retrieving credentials: external process exited with code exit status: 7. Stderr: log in"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_login_that_ended_is_told() {
+        let file = "[profile own]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = ops\n\
+                    [sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp.invalid/start\n";
+        let (reason, message) = silence(with_file(&[], file), "pri").await;
+        assert_eq!(reason, SilenceReason::Unauthorized);
+        assert_eq!(
+            message,
+            "failed to describe the target group `web` in us-east-1: the AWS profile `own` is not logged \
+             in: failed to load the cached SSO token; log in with `aws sso login --profile own`"
+        );
     }
 }

@@ -114,6 +114,11 @@ pub(super) fn no_credentials(whose: &str, error: &CredentialsError) -> Silence {
         let said = format!("{whose}: {}{}", sentence(meta, code), remedy(code));
         return Silence::new(reason, escape(&said));
     }
+    // A profile's provider wraps the failure of the one it is made of.
+    let mut error = error;
+    while let Some(inner) = error.source().and_then(|source| source.downcast_ref()) {
+        error = inner;
+    }
     let said = match error {
         CredentialsError::CredentialsNotLoaded(_) => match error.source() {
             Some(source) => format!("{whose}: no credentials: {}", chain(source)),
@@ -272,7 +277,7 @@ fn unsent(error: &(dyn Error + 'static), timed_out: bool) -> (SilenceReason, Str
 
 /// The error's causes without its own text, which only names the SDK's stage.
 fn cause(error: &(dyn Error + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| chain(source))
+    error.source().map_or_else(|| error.to_string(), chain)
 }
 
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {

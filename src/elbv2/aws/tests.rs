@@ -598,21 +598,15 @@ async fn every_page_of_listeners_and_rules_is_read() {
     .await;
     let arn = balancer_arn("web", "net");
     let listeners = server.load_balancers().listeners(&access(), &arn).await.unwrap();
-    let seen: Vec<(&str, Vec<(Option<&str>, u32)>)> = listeners
+    let seen: Vec<String> = listeners
         .iter()
-        .map(|it| {
-            let forwards =
-                it.forwards.iter().map(|f| (f.rule_arn.as_deref(), f.weights["g"])).collect();
-            (it.arn.as_str(), forwards)
+        .flat_map(|listener| listener.forwards.iter().map(move |forward| (listener, forward)))
+        .map(|(listener, forward)| {
+            let rule = forward.rule_arn.as_deref().unwrap_or("default");
+            format!("{} {rule} {}", listener.arn, forward.weights["g"])
         })
         .collect();
-    assert_eq!(
-        seen,
-        [
-            ("l1", vec![(None, 1), (Some("r1"), 0), (Some("r2"), 0)]),
-            ("l2", vec![(None, 1), (Some("r3"), 0)])
-        ]
-    );
+    assert_eq!(seen, ["l1 default 1", "l1 r1 0", "l1 r2 0", "l2 default 1", "l2 r3 0"]);
 }
 
 #[tokio::test]
