@@ -98,7 +98,8 @@ where
             let (reason, said) = unsent(error, failure.is_timeout());
             Fault::told(doing, reason, said)
         }
-        _ => Fault::told(doing, SilenceReason::InvalidConfig, cause(error)),
+        // The request could not even be made; the SDK's stages say nothing to a user.
+        _ => Fault::told(doing, SilenceReason::InvalidConfig, root(error).to_string()),
     }
 }
 
@@ -262,6 +263,11 @@ fn unsent(error: &(dyn Error + 'static), timed_out: bool) -> (SilenceReason, Str
     let cause = cause.strip_prefix("client error (Connect): ").unwrap_or(&cause);
     let cause = cause.strip_prefix("client error (SendRequest): ").unwrap_or(cause);
     let lower = cause.to_lowercase();
+    if lower.starts_with("failed to apply endpoint") || lower.starts_with("unsupported scheme") {
+        // In between is a dump of the whole request.
+        let why = cause.rsplit_once("`: ").map_or(cause, |(_, why)| why);
+        return (SilenceReason::InvalidConfig, format!("the endpoint URL is of no use: {why}"));
+    }
     if lower.contains("auth scheme") {
         return (SilenceReason::Unauthorized, "no AWS credentials are configured".to_owned());
     }
@@ -278,6 +284,14 @@ fn unsent(error: &(dyn Error + 'static), timed_out: bool) -> (SilenceReason, Str
 /// The error's causes without its own text, which only names the SDK's stage.
 fn cause(error: &(dyn Error + 'static)) -> String {
     error.source().map_or_else(|| error.to_string(), chain)
+}
+
+fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root
 }
 
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {

@@ -407,6 +407,33 @@ async fn a_name_that_does_not_resolve_is_unreachable() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_no_url_is_told_without_a_dump() {
+    for (url, why) in [
+        ("nonsense", "endpoint must contain scheme"),
+        ("ftp://127.0.0.1", "unsupported scheme ftp"),
+    ] {
+        let server = Server { url: url.to_owned(), requests: Arc::default() };
+        let expected = format!(
+            "failed to list the targets of `web` in us-east-1: the endpoint URL is of no use: {why}"
+        );
+        assert_eq!(silence(&server).await, told(SilenceReason::InvalidConfig, &expected));
+    }
+}
+
+#[tokio::test]
+async fn a_region_that_is_none_is_told() {
+    let access = Access { region: "us east".to_owned(), ..access() };
+    let aws = AwsLoadBalancers::new(config());
+    let silence = aws.targets(&access, &group_arn("web")).await.unwrap_err();
+    assert_eq!(silence.reason, SilenceReason::InvalidConfig);
+    assert_eq!(
+        silence.message,
+        "failed to list the targets of `web` in us east: invalid value for field: `region` - must be \
+         a valid host label"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_never_answers_costs_its_timeouts_and_no_more() {
     let server = Server::start(|_| Answer::Hang).await;
     let settings =
