@@ -18,7 +18,7 @@ use aws_credential_types::provider::{
 };
 use aws_sdk_elasticloadbalancingv2::config::SharedHttpClient;
 use futures::future::{BoxFuture, FutureExt};
-use mctg::elbv2::aws::{Limits, SdkConfigs, Settings, http_client};
+use mctg::elbv2::aws::{Limits, SdkConfigs, Settings, http_client, http_client_through};
 use mctg::error::chain;
 use mctg::facts::{Reading, Silence, SilenceReason};
 
@@ -37,6 +37,10 @@ pub(crate) struct AwsOptions {
     pub(crate) no_assume_role: bool,
     /// `--aws-qps`.
     pub(crate) reads_per_second: Option<f64>,
+    /// `HTTPS_PROXY`.
+    pub(crate) https_proxy: Option<String>,
+    /// `NO_PROXY`.
+    pub(crate) no_proxy: Option<String>,
 }
 
 impl AwsOptions {
@@ -106,7 +110,7 @@ impl Profiles {
 #[derive(Debug)]
 pub(crate) struct Credentials {
     options: AwsOptions,
-    http: SharedHttpClient,
+    http: Reading<SharedHttpClient>,
     #[cfg(test)]
     files: Option<ProfileFiles>,
 }
@@ -157,9 +161,13 @@ impl Source<'_> {
 impl Credentials {
     /// Keeps the options; nothing is loaded yet.
     pub(crate) fn new(options: AwsOptions) -> Self {
+        let http = match &options.https_proxy {
+            Some(proxy) => http_client_through(proxy, options.no_proxy.as_deref()),
+            None => Ok(http_client()),
+        };
         Self {
             options,
-            http: http_client(),
+            http,
             #[cfg(test)]
             files: None,
         }
@@ -173,7 +181,8 @@ impl Credentials {
         }
     }
 
-    async fn load(&self, source: Source<'_>) -> SdkConfig {
+    async fn load(&self, source: Source<'_>) -> Reading<SdkConfig> {
+        let http = self.http.clone()?;
         let retry = RetryConfig::standard().with_max_attempts(SIGN_IN_ATTEMPTS);
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(SIGN_IN_TIMEOUT)
@@ -183,7 +192,7 @@ impl Credentials {
         // STS needs a region even where the calls to come bring their own.
         let sign_in = region.clone().unwrap_or_else(|| Region::from_static("us-east-1"));
         let provider_config = ProviderConfig::without_region()
-            .with_http_client(self.http.clone())
+            .with_http_client(http.clone())
             .with_retry_config(retry.clone())
             .with_timeout_config(timeouts.clone())
             .with_behavior_version(Some(BehaviorVersion::latest()))
@@ -191,7 +200,7 @@ impl Credentials {
         let provider = self.provider(source, &provider_config, sign_in).await;
         // Retries given here keep the SDK from reading `AWS_RETRY_MODE`, which it panics on.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(self.http.clone())
+            .http_client(http)
             .retry_config(retry)
             .timeout_config(timeouts)
             .region(region)
@@ -206,7 +215,7 @@ impl Credentials {
         if let Some(profile) = source.profile() {
             loader = loader.profile_name(profile);
         }
-        loader.load().await
+        Ok(loader.load().await)
     }
 
     /// The flag's, the environment's, the profile's; the instance metadata are not asked: every ARN
@@ -274,7 +283,7 @@ impl SdkConfigs for Credentials {
     }
 
     fn config<'a>(&'a self, context: &'a str) -> BoxFuture<'a, Reading<SdkConfig>> {
-        async move { Ok(self.load(self.source(context)).await) }.boxed()
+        self.load(self.source(context)).boxed()
     }
 }
 

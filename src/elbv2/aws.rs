@@ -14,7 +14,7 @@ use futures::future::{BoxFuture, FutureExt, join_all, ready};
 use tokio::time::Instant;
 
 use super::clients::Clients;
-pub use super::clients::http_client;
+pub use super::clients::{http_client, http_client_through};
 use super::errors::{Fault, fault};
 use super::limiter::Pace;
 pub use super::limiter::{Limits, Rate};

@@ -10,11 +10,14 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, future};
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::config::{
-    Builder, IdentityCache, ProvideCredentials, SharedAsyncSleep, SharedCredentialsProvider,
-    SharedHttpClient, StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
+    Builder, IdentityCache, ProvideCredentials, RuntimeComponents, SharedAsyncSleep,
+    SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig, retry::RetryConfig,
+    timeout::TimeoutConfig,
 };
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 use tokio::time::{Instant, timeout};
@@ -23,6 +26,7 @@ use super::aws::{SdkConfigs, Settings};
 use super::errors::no_credentials;
 use super::limiter::Pace;
 use super::{Access, Role};
+use crate::error::chain;
 use crate::facts::{Reading, Silence, SilenceReason};
 
 /// How a role's session is called in the account that owns the role (CloudTrail).
@@ -40,6 +44,31 @@ pub fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https()
+}
+
+/// The same through an HTTPS proxy, but for the hosts of `no_proxy` (a list as in `NO_PROXY`).
+///
+/// Plain HTTP, such as to the instance metadata, is not sent through it.
+///
+/// # Errors
+///
+/// [`SilenceReason::InvalidConfig`], where `proxy` is no URL.
+pub fn http_client_through(proxy: &str, no_proxy: Option<&str>) -> Reading<SharedHttpClient> {
+    let mut proxy = ProxyConfig::https(proxy).map_err(|error| {
+        let text = format!("the HTTPS proxy's URL is of no use: {}", chain(&error));
+        Silence::new(SilenceReason::InvalidConfig, text)
+    })?;
+    if let Some(hosts) = no_proxy {
+        proxy = proxy.no_proxy(hosts);
+    }
+    Ok(aws_smithy_http_client::Builder::new().build_with_connector_fn(
+        move |settings, components| {
+            let mut connector = Connector::builder().proxy_config(proxy.clone());
+            connector.set_connector_settings(settings.cloned());
+            connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+            connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+        },
+    ))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

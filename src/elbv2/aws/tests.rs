@@ -977,6 +977,36 @@ async fn a_group_by_name_needs_a_region() {
 }
 
 #[tokio::test]
+async fn a_proxy_is_asked_for_every_host_but_its_exceptions() {
+    let proxy = Server::start(|_| Answer::Xml(407, String::new())).await;
+    let through = |no_proxy, endpoint: Option<&str>| {
+        let http = http_client_through(&proxy.url, no_proxy).unwrap();
+        let config = config().into_builder().http_client(http).build();
+        let endpoint_url = endpoint.map(str::to_owned);
+        let settings = Settings { attempts: 1, endpoint_url, ..Settings::default() };
+        AwsLoadBalancers::with_settings(config, settings)
+    };
+    let (access, group) = (access(), group_arn("web"));
+    let silence = through(None, None).targets(&access, &group).await.unwrap_err();
+    assert_eq!(silence.reason, SilenceReason::Unreachable);
+    assert_eq!(
+        silence.message,
+        "failed to list the targets of `web` in us-east-1: no answer from ELBv2: tunnel error: proxy \
+         authorization required"
+    );
+    let asked = "CONNECT elasticloadbalancing.us-east-1.amazonaws.com:443 HTTP/1.1";
+    assert_eq!(proxy.last().head.lines().next(), Some(asked));
+    let direct = through(Some("127.0.0.1"), Some("https://127.0.0.1:1"));
+    direct.targets(&access, &group).await.unwrap_err();
+    assert_eq!(proxy.requests.lock().unwrap().len(), 1);
+    let silence = http_client_through("not a url", None).unwrap_err();
+    assert_eq!(
+        silence.message,
+        "the HTTPS proxy's URL is of no use: invalid proxy URL: invalid uri character"
+    );
+}
+
+#[tokio::test]
 async fn a_kube_client_and_an_aws_client_live_in_one_process() {
     // Two TLS providers in one process make the first of these panic (`facts/elbv2.md` 6.4).
     let url = "https://127.0.0.1:1".parse().unwrap();
