@@ -7,6 +7,7 @@ pub mod aws;
 mod clients;
 mod errors;
 mod limiter;
+mod line;
 mod translate;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::elbv2::Role;
+use crate::elbv2::{ARNS_PER_CALL_MAX, Role};
 use crate::target::{Health, HealthState, Target};
 
 const SECRET: &str = "s3cr3t-access-key";
