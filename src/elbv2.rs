@@ -3,6 +3,13 @@
 //! One narrow trait in our own words. `aws` (the adapter) and the simulator implement it; no SDK
 //! type passes this door.
 
+pub mod aws;
+mod clients;
+mod errors;
+mod limiter;
+mod line;
+mod translate;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
@@ -22,7 +29,7 @@ pub const ARNS_PER_CALL_MAX: usize = 20;
 pub struct Access {
     /// The context whose profile or exec entry names the credentials.
     pub context: String,
-    /// The region, from the ARN.
+    /// The region, from the ARN; empty where none tells, for the credentials' own region.
     pub region: String,
     /// The role to assume, from the binding.
     pub role: Option<Role>,

@@ -220,6 +220,12 @@ impl From<TargetGroupArn> for String {
     }
 }
 
+impl AsRef<str> for TargetGroupArn {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl fmt::Display for TargetGroupArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -1,0 +1,462 @@
+//! The AWS adapter: [`LoadBalancers`] over the ELBv2 API.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_elasticloadbalancingv2::error::SdkError;
+use futures::future::{BoxFuture, FutureExt, join_all, ready};
+
+use super::clients::Clients;
+pub use super::clients::{http_client, http_client_through};
+pub use super::limiter::{Limits, Rate};
+use super::line::{Line, NO_LIST, in_batches};
+use super::{Access, CallError, LoadBalancers, Registration, TARGETS_PER_CALL_MAX, translate};
+use crate::facts::{Listener, LoadBalancer, Reading, Silence, SilenceReason, TargetGroup};
+use crate::target::{TargetDescription, TargetGroupArn};
+
+/// Where the SDK configuration of a context's calls comes from.
+///
+/// An [`SdkConfig`] is one: it serves every context.
+pub trait SdkConfigs: Send + Sync {
+    /// Names the credentials of a context, as a fragment to show: "the profile `prod`".
+    ///
+    /// Contexts whose credentials have the same name share their clients.
+    fn credentials(&self, context: &str) -> String;
+
+    /// Makes the configuration of a context: its credentials, and a region for calls that have no
+    /// ARN. Retries and timeouts are the adapter's ([`Settings`]).
+    fn config<'a>(&'a self, context: &'a str) -> BoxFuture<'a, Reading<SdkConfig>>;
+}
+
+impl SdkConfigs for SdkConfig {
+    fn credentials(&self, _context: &str) -> String {
+        "the given AWS configuration".to_owned()
+    }
+
+    fn config<'a>(&'a self, _context: &'a str) -> BoxFuture<'a, Reading<SdkConfig>> {
+        ready(Ok(self.clone())).boxed()
+    }
+}
+
+/// How the adapter calls AWS.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The ELBv2 endpoint, in place of the region's own; STS and the rest keep theirs.
+    pub endpoint_url: Option<String>,
+    /// Whether the roles that bindings name are assumed; else the context's own credentials serve.
+    pub assume_roles: bool,
+    /// The client-side limits, for each account and region.
+    pub limits: Limits,
+    /// The most attempts of one call, the first included. Retries are the SDK's standard ones, with
+    /// jitter; adaptive ones wait 20 s after the first throttle (`facts/elbv2.md` 3.3).
+    pub attempts: u32,
+    /// The bound of the first, random, wait between attempts; it doubles each time.
+    pub first_backoff: Duration,
+    /// How long a connection may take.
+    pub connect_timeout: Duration,
+    /// How long one attempt may take.
+    pub attempt_timeout: Duration,
+    /// How long all attempts of a call may take together.
+    pub operation_timeout: Duration,
+    /// How long credentials may take to come.
+    pub credentials_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            endpoint_url: None,
+            assume_roles: true,
+            limits: Limits::default(),
+            attempts: 4,
+            first_backoff: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(3),
+            attempt_timeout: Duration::from_secs(10),
+            operation_timeout: Duration::from_secs(30),
+            credentials_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The load balancers that AWS has.
+///
+/// Clients are made when first needed, one for each (credentials, region, role), and kept. Cheap to
+/// clone; clones share clients and limits.
+#[derive(Clone)]
+pub struct AwsLoadBalancers {
+    clients: Arc<Clients>,
+}
+
+impl AwsLoadBalancers {
+    /// Makes the adapter with the default [`Settings`]. Nothing is called or loaded yet.
+    pub fn new(configs: impl SdkConfigs + 'static) -> Self {
+        Self::with_settings(configs, Settings::default())
+    }
+
+    /// Makes the adapter.
+    pub fn with_settings(configs: impl SdkConfigs + 'static, settings: Settings) -> Self {
+        Self { clients: Arc::new(Clients::new(Box::new(configs), settings)) }
+    }
+
+    async fn line(&self, access: &Access, account: Option<&str>) -> Reading<Line> {
+        let client = self.clients.client(access).await?;
+        let region = client.config().region().map_or("", |region| region.as_ref()).to_owned();
+        Ok(Line { client, region, pace: self.clients.pace(access, account) })
+    }
+
+    /// The same, or the silence for each key.
+    async fn line_for<K: Ord + Clone, V>(
+        &self,
+        access: &Access,
+        keys: &BTreeSet<K>,
+        account: Option<&str>,
+    ) -> Result<Line, BTreeMap<K, Reading<V>>> {
+        self.line(access, account)
+            .await
+            .map_err(|silence| keys.iter().map(|key| (key.clone(), Err(silence.clone()))).collect())
+    }
+}
+
+/// The account id of any ARN.
+fn account(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4)
+}
+
+/// What to call a resource: the name in its ARN, else all of it.
+fn named(arn: &str) -> String {
+    let (_, resource) = arn.split_once('/').unwrap_or_default();
+    let name = match resource.split('/').collect::<Vec<_>>()[..] {
+        [_, name, _] => name,                  // loadbalancer/net/NAME/ID
+        [name, _] if !name.is_empty() => name, // targetgroup/NAME/ID
+        _ => arn,
+    };
+    format!("`{name}`")
+}
+
+fn these<K: AsRef<str>>(arns: &[K], many: &str) -> String {
+    match arns {
+        [arn] => named(arn.as_ref()),
+        _ => format!("{} {many}", arns.len()),
+    }
+}
+
+impl LoadBalancers for AwsLoadBalancers {
+    async fn target_groups(
+        &self,
+        access: &Access,
+        arns: &BTreeSet<TargetGroupArn>,
+    ) -> BTreeMap<TargetGroupArn, Reading<TargetGroup>> {
+        let account = arns.first().map(TargetGroupArn::account);
+        let line = match self.line_for(access, arns, account).await {
+            Ok(line) => line,
+            Err(silences) => return silences,
+        };
+        in_batches(arns, |batch: Vec<TargetGroupArn>| {
+            let line = &line;
+            async move {
+                let doing = format!("describe {}", these(&batch, "target groups"));
+                let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
+                let groups = line
+                    .pages(&doing, |marker| {
+                        let call = line
+                            .client
+                            .describe_target_groups()
+                            .set_target_group_arns(Some(names.clone()))
+                            .set_marker(marker)
+                            .send();
+                        async move {
+                            let page = call.await?;
+                            Ok::<_, SdkError<_, _>>((page.target_groups, page.next_marker))
+                        }
+                    })
+                    .await?;
+                groups
+                    .iter()
+                    .map(|group| {
+                        let group = translate::target_group(group)
+                            .map_err(|missing| line.garbled(&doing, &missing))?;
+                        Ok((group.arn.clone(), Ok(group)))
+                    })
+                    .collect()
+            }
+        })
+        .await
+    }
+
+    async fn target_group_by_name(&self, access: &Access, name: &str) -> Reading<TargetGroup> {
+        let line = self.line(access, None).await?;
+        let doing = format!("describe the target group `{name}`");
+        let call = line.client.describe_target_groups().names(name).send();
+        let answer = line.read(&doing, call).await?;
+        match answer.target_groups() {
+            [group] => translate::target_group(group)
+                .map_err(|missing| line.garbled(&doing, &missing).into()),
+            [] => Err(Silence::new(
+                SilenceReason::NotFound,
+                format!("failed to {doing} in {}: there is none of that name", line.region),
+            )),
+            _ => Err(line.garbled(&doing, "several target groups of that name").into()),
+        }
+    }
+
+    async fn targets(
+        &self,
+        access: &Access,
+        arn: &TargetGroupArn,
+    ) -> Reading<Vec<TargetDescription>> {
+        let line = self.line(access, Some(arn.account())).await?;
+        let doing = format!("list the targets of `{}`", arn.name());
+        let call = line.client.describe_target_health().target_group_arn(arn.as_str()).send();
+        let answer = line.read(&doing, call).await?;
+        answer
+            .target_health_descriptions
+            .ok_or_else(|| line.garbled(&doing, NO_LIST))?
+            .iter()
+            .map(|description| {
+                translate::described(description)
+                    .map_err(|missing| line.garbled(&doing, &missing).into())
+            })
+            .collect()
+    }
+
+    async fn target_group_attributes(
+        &self,
+        access: &Access,
+        arn: &TargetGroupArn,
+    ) -> Reading<BTreeMap<String, String>> {
+        let line = self.line(access, Some(arn.account())).await?;
+        let doing = format!("read the attributes of `{}`", arn.name());
+        let call =
+            line.client.describe_target_group_attributes().target_group_arn(arn.as_str()).send();
+        let answer = line.read(&doing, call).await?;
+        Ok(answer
+            .attributes
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|attribute| Some((attribute.key?, attribute.value.unwrap_or_default())))
+            .collect())
+    }
+
+    async fn tags(
+        &self,
+        access: &Access,
+        arns: &BTreeSet<TargetGroupArn>,
+    ) -> BTreeMap<TargetGroupArn, Reading<BTreeMap<String, String>>> {
+        let account = arns.first().map(TargetGroupArn::account);
+        let line = match self.line_for(access, arns, account).await {
+            Ok(line) => line,
+            Err(silences) => return silences,
+        };
+        in_batches(arns, |batch: Vec<TargetGroupArn>| {
+            let line = &line;
+            async move {
+                let doing = format!("read the tags of {}", these(&batch, "target groups"));
+                let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
+                let call = line.client.describe_tags().set_resource_arns(Some(names)).send();
+                let answer = line.read(&doing, call).await?;
+                Ok(answer
+                    .tag_descriptions()
+                    .iter()
+                    .filter_map(|tagged| {
+                        let arn = tagged.resource_arn()?.parse().ok()?;
+                        Some((arn, Ok(translate::tags(tagged.tags()))))
+                    })
+                    .collect())
+            }
+        })
+        .await
+    }
+
+    async fn load_balancers(
+        &self,
+        access: &Access,
+        arns: &BTreeSet<String>,
+    ) -> BTreeMap<String, Reading<LoadBalancer>> {
+        let account = arns.first().and_then(|arn| account(arn));
+        let line = match self.line_for(access, arns, account).await {
+            Ok(line) => line,
+            Err(silences) => return silences,
+        };
+        in_batches(arns, |batch: Vec<String>| {
+            let line = &line;
+            async move {
+                let doing = format!("describe {}", these(&batch, "load balancers"));
+                let balancers = line
+                    .pages(&doing, |marker| {
+                        let call = line
+                            .client
+                            .describe_load_balancers()
+                            .set_load_balancer_arns(Some(batch.clone()))
+                            .set_marker(marker)
+                            .send();
+                        async move {
+                            let page = call.await?;
+                            Ok::<_, SdkError<_, _>>((page.load_balancers, page.next_marker))
+                        }
+                    })
+                    .await?;
+                balancers
+                    .iter()
+                    .map(|balancer| {
+                        let balancer = translate::load_balancer(balancer)
+                            .map_err(|missing| line.garbled(&doing, &missing))?;
+                        Ok((balancer.arn.clone(), Ok(balancer)))
+                    })
+                    .collect()
+            }
+        })
+        .await
+    }
+
+    async fn load_balancer_attributes(
+        &self,
+        access: &Access,
+        arn: &str,
+    ) -> Reading<BTreeMap<String, String>> {
+        let line = self.line(access, account(arn)).await?;
+        let doing = format!("read the attributes of {}", named(arn));
+        let call = line.client.describe_load_balancer_attributes().load_balancer_arn(arn).send();
+        let answer = line.read(&doing, call).await?;
+        Ok(answer
+            .attributes
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|attribute| Some((attribute.key?, attribute.value.unwrap_or_default())))
+            .collect())
+    }
+
+    async fn listeners(&self, access: &Access, arn: &str) -> Reading<Vec<Listener>> {
+        let line = self.line(access, account(arn)).await?;
+        let doing = format!("list the listeners of {}", named(arn));
+        let listeners = line
+            .pages(&doing, |marker| {
+                let call = line
+                    .client
+                    .describe_listeners()
+                    .load_balancer_arn(arn)
+                    .set_marker(marker)
+                    .send();
+                async move {
+                    let page = call.await?;
+                    Ok::<_, SdkError<_, _>>((page.listeners, page.next_marker))
+                }
+            })
+            .await?;
+        let whole = listeners.iter().map(|listener| async {
+            let listener = translate::listener(listener)
+                .map_err(|missing| Silence::from(line.garbled(&doing, &missing)))?;
+            line.with_rules(arn, listener).await
+        });
+        // A listener that went in between is left out.
+        join_all(whole).await.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    async fn register(
+        &self,
+        access: &Access,
+        arn: &TargetGroupArn,
+        targets: &[Registration],
+    ) -> Result<(), CallError> {
+        let doing = format!("register {} in `{}`", counted(targets.len()), arn.name());
+        let sent = targets.iter().map(translate::registration).collect();
+        if fits(&doing, targets.len())? == Fit::Nothing {
+            return Ok(());
+        }
+        let line = self.line(access, Some(arn.account())).await.map_err(CallError::Failed)?;
+        let call = line
+            .client
+            .register_targets()
+            .target_group_arn(arn.as_str())
+            .set_targets(Some(sent))
+            .send();
+        line.write(&doing, call).await?;
+        Ok(())
+    }
+
+    async fn deregister(
+        &self,
+        access: &Access,
+        arn: &TargetGroupArn,
+        targets: &[TargetDescription],
+    ) -> Result<(), CallError> {
+        let doing = format!("deregister {} from `{}`", counted(targets.len()), arn.name());
+        let sent = targets.iter().map(translate::deregistration).collect();
+        if fits(&doing, targets.len())? == Fit::Nothing {
+            return Ok(());
+        }
+        let line = self.line(access, Some(arn.account())).await.map_err(CallError::Failed)?;
+        let call = line
+            .client
+            .deregister_targets()
+            .target_group_arn(arn.as_str())
+            .set_targets(Some(sent))
+            .send();
+        line.write(&doing, call).await?;
+        Ok(())
+    }
+}
+
+impl Line {
+    /// Adds the forward actions of its rules to a listener; none where the listener is gone.
+    async fn with_rules(
+        &self,
+        balancer: &str,
+        mut listener: Listener,
+    ) -> Reading<Option<Listener>> {
+        let doing = format!("list the rules of a listener of {}", named(balancer));
+        let rules = self
+            .pages(&doing, |marker| {
+                let call = self
+                    .client
+                    .describe_rules()
+                    .listener_arn(&listener.arn)
+                    .set_marker(marker)
+                    .send();
+                async move {
+                    let page = call.await?;
+                    Ok::<_, SdkError<_, _>>((page.rules, page.next_marker))
+                }
+            })
+            .await;
+        match rules {
+            Ok(rules) => listener.forwards.extend(rules.iter().flat_map(translate::rule)),
+            // Only ALBs had rules before 2026-07, and where NLBs have none yet the call is refused.
+            Err(fault) if fault.is_unsupported() => {}
+            Err(fault)
+                if fault.reason() == SilenceReason::Invalid
+                    && !balancer.contains(":loadbalancer/app/") => {}
+            Err(fault) if fault.reason() == SilenceReason::NotFound => return Ok(None),
+            Err(fault) => return Err(fault.into()),
+        }
+        Ok(Some(listener))
+    }
+}
+
+#[derive(PartialEq)]
+enum Fit {
+    Nothing,
+    OneCall,
+}
+
+fn fits(doing: &str, targets: usize) -> Result<Fit, CallError> {
+    match targets {
+        0 => Ok(Fit::Nothing),
+        1..=TARGETS_PER_CALL_MAX => Ok(Fit::OneCall),
+        _ => Err(CallError::Failed(Silence::new(
+            SilenceReason::Invalid,
+            format!("failed to {doing}: one call takes {TARGETS_PER_CALL_MAX}"),
+        ))),
+    }
+}
+
+fn counted(targets: usize) -> String {
+    match targets {
+        1 => "1 target".to_owned(),
+        _ => format!("{targets} targets"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
