@@ -10,4 +10,6 @@ pub mod findings;
 pub mod ledger;
 pub mod plan;
 pub mod report;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod target;
