@@ -8,9 +8,16 @@
 //! Every call is a [step](steps): tests can change the world or kill the run at each of them, and
 //! [faults](faults) can be scripted before or after a call's effect.
 
+pub mod cluster;
+mod demo;
 pub mod elbv2;
 pub mod faults;
 mod load_balancers;
 pub mod steps;
+pub mod wire;
 
+pub mod world;
+
+pub use self::cluster::Cluster;
 pub use self::load_balancers::{Call, LoadBalancers, Trouble};
+pub use self::world::{InvalidWorld, World};
