@@ -25,7 +25,7 @@ impl fmt::Display for BindingRef {
 }
 
 /// A binding as its cluster stores it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// Its namespace.
     pub namespace: String,

@@ -193,7 +193,7 @@ pub enum LedgerFault {
 }
 
 /// A controller that was found in a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Controller {
     /// Which bindings it serves.
     pub flavour: Flavour,
@@ -208,7 +208,7 @@ pub struct Controller {
 }
 
 /// Whether a controller is at work (`product.md` 6.2); later values win over earlier ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Aliveness {
     /// Both its Lease and its Deployments could be read, and neither shows one at work.
     Absent,

@@ -17,6 +17,8 @@ pub mod reconcile;
 pub mod report;
 pub mod selection;
 pub mod share;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod status;
 pub mod target;
 #[cfg(test)]

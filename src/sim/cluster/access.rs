@@ -1,0 +1,210 @@
+//! The trait's methods.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::state::{StoredLedger, key};
+use super::{Cluster, Request, Where};
+use crate::binding::{Binding, Flavour};
+use crate::cluster::{Cluster as Door, WriteError};
+use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
+use crate::facts::{Controller, LedgerFault, Reading, Silence, SilenceReason};
+use crate::ledger::{self, Ledger};
+use crate::target::Target;
+
+impl From<Option<&str>> for Where {
+    fn from(namespace: Option<&str>) -> Self {
+        namespace.map_or(Self::AllNamespaces, |namespace| Self::Namespace(namespace.to_owned()))
+    }
+}
+
+impl Door for Cluster {
+    fn context(&self) -> &str {
+        &self.context
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        self.cluster.as_deref()
+    }
+
+    fn eks_name(&self) -> Option<&str> {
+        self.eks_name.as_deref()
+    }
+
+    fn default_namespace(&self) -> &str {
+        &self.default_namespace
+    }
+
+    async fn identity(&self) -> Reading<String> {
+        let namespace = Where::Namespace("kube-system".to_owned());
+        self.read(Request::Identity, namespace, |state| state.identity.clone()).await
+    }
+
+    fn endpoint(&self) -> String {
+        self.with(|state| state.endpoint.clone())
+    }
+
+    async fn bindings(&self, flavour: Flavour, namespace: Option<&str>) -> Reading<Vec<Binding>> {
+        self.read(Request::Bindings, namespace.into(), |state| {
+            let asked = |b: &&Binding| namespace.is_none_or(|namespace| b.namespace == namespace);
+            state.bindings(flavour).filter(asked).cloned().collect()
+        })
+        .await
+    }
+
+    async fn controllers(&self) -> Reading<Vec<Controller>> {
+        self.read(Request::Controllers, Where::AllNamespaces, |s| s.controllers.clone()).await
+    }
+
+    async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
+        self.read(Request::Services, Some(namespace).into(), |state| {
+            let services = state.services.values().map(|service| &service.service);
+            services.filter(|service| service.namespace == namespace).cloned().collect()
+        })
+        .await
+    }
+
+    async fn endpoint_slices(&self, namespace: &str) -> Reading<Vec<EndpointSlice>> {
+        self.read(Request::EndpointSlices, Some(namespace).into(), |state| {
+            state.endpoint_slices(namespace)
+        })
+        .await
+    }
+
+    async fn pod_stubs(&self, namespace: &str) -> Reading<Vec<PodStub>> {
+        self.read(Request::PodStubs, Some(namespace).into(), |state| {
+            let pods = state.pods.values().map(|pod| &pod.pod);
+            pods.filter(|pod| pod.name.namespace == namespace)
+                .map(|pod| PodStub { name: pod.name.clone(), created_at: pod.created_at })
+                .collect()
+        })
+        .await
+    }
+
+    async fn pods(&self, names: &BTreeSet<PodName>) -> Reading<Vec<Pod>> {
+        let mut pods = Vec::new();
+        for name in names {
+            let namespace = Some(name.namespace.as_str()).into();
+            let pod = self
+                .read(Request::Pods, namespace, |s| s.pods.get(&name.to_string()).cloned())
+                .await?;
+            pods.extend(pod.map(|pod| pod.pod));
+        }
+        Ok(pods)
+    }
+
+    async fn pods_with_address(&self, address: &str) -> Reading<Vec<Pod>> {
+        self.read(Request::PodsWithAddress, Where::AllNamespaces, |state| {
+            let pods = state.pods.values().map(|pod| &pod.pod);
+            pods.filter(|pod| pod.address.as_deref() == Some(address)).cloned().collect()
+        })
+        .await
+    }
+
+    async fn nodes(&self) -> Reading<Vec<Node>> {
+        self.read(Request::Nodes, Where::AllNamespaces, |s| s.nodes.values().cloned().collect())
+            .await
+    }
+
+    async fn ledgers(
+        &self,
+        names: &BTreeSet<(String, String)>,
+    ) -> BTreeMap<(String, String), Result<Option<Ledger>, LedgerFault>> {
+        let mut ledgers = BTreeMap::new();
+        for (namespace, name) in names {
+            let stored = self
+                .read(Request::ReadLedger, Some(namespace.as_str()).into(), |state| {
+                    state.ledgers.get(&key(namespace, name)).cloned()
+                })
+                .await;
+            let ledger = match stored {
+                Err(silence) => Err(LedgerFault::Silent(silence)),
+                Ok(None) => Ok(None),
+                Ok(Some(stored)) => read_ledger(name, &stored).map(Some),
+            };
+            ledgers.insert((namespace.clone(), name.clone()), ledger);
+        }
+        ledgers
+    }
+
+    async fn write_ledger(
+        &self,
+        namespace: &str,
+        name: &str,
+        targets: &BTreeSet<Target>,
+        version: Option<&str>,
+    ) -> Result<Ledger, WriteError> {
+        self.call(Request::WriteLedger, Some(namespace).into(), |state| {
+            let stored = state.ledgers.get(&key(namespace, name));
+            if stored.map(|stored| stored.version.to_string()).as_deref() != version {
+                return Err(WriteError::Conflict);
+            }
+            if stored.is_some_and(|stored| stored.immutable) {
+                return Err(WriteError::Failed(Silence::new(
+                    SilenceReason::Invalid,
+                    format!("ConfigMap \"{name}\" is invalid: data: Forbidden: field is immutable when `immutable` is set"),
+                )));
+            }
+            let text = ledger::format(targets);
+            let version = state.put_ledger(namespace, name, &text).to_string();
+            let (bytes, targets) = (text.len(), targets.clone());
+            Ok(Ledger { targets, bytes, version, changed_at: Some(state.now()) })
+        })
+        .await
+    }
+
+    async fn delete_ledger(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<(), WriteError> {
+        self.call(Request::DeleteLedger, Some(namespace).into(), |state| {
+            let key = key(namespace, name);
+            match state.ledgers.get(&key) {
+                Some(stored) if stored.version.to_string() != version => Err(WriteError::Conflict),
+                _ => {
+                    state.ledgers.remove(&key);
+                    Ok(())
+                }
+            }
+        })
+        .await
+    }
+
+    async fn remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.call(Request::RemoveFinalizer, Some(namespace).into(), |state| {
+            match state.binding_mut(namespace, name) {
+                Some(binding) if binding.uid == uid && binding.has_finalizer => {
+                    // It is being deleted, or it is not what the caller saw.
+                    if !binding.is_being_deleted() {
+                        return Err(WriteError::Conflict);
+                    }
+                    binding.has_finalizer = false;
+                }
+                _ => return Ok(()),
+            }
+            state.collect_bindings();
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn read_ledger(name: &str, stored: &StoredLedger) -> Result<Ledger, LedgerFault> {
+    if stored.immutable {
+        return Err(LedgerFault::Immutable { configmap: name.to_owned() });
+    }
+    let targets = ledger::parse(&stored.text)
+        .map_err(|source| LedgerFault::Invalid { configmap: name.to_owned(), source })?;
+    Ok(Ledger {
+        targets,
+        bytes: stored.text.len(),
+        version: stored.version.to_string(),
+        changed_at: Some(stored.changed_at),
+    })
+}

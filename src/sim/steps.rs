@@ -1,0 +1,161 @@
+//! The moments between calls: where tests change the world, and where runs die.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::{Either, select};
+use tokio::sync::watch;
+
+/// A moment right before or after a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its number, counted from 0 over the whole world.
+    pub number: usize,
+    /// Who is called: a context, or `elbv2`.
+    pub callee: String,
+    /// The operation.
+    pub operation: String,
+    /// Whether the call is about to be made, or was.
+    pub moment: Moment,
+}
+
+/// Before or after a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// The call is about to be made.
+    Before,
+    /// The call was made, and its answer is on its way.
+    After,
+}
+
+type Hook = Arc<dyn Fn(&Step) + Send + Sync>;
+
+/// The steps of a world: every call to its clusters and load balancers passes two of them.
+#[derive(Clone)]
+pub struct Steps {
+    state: Arc<Mutex<State>>,
+    /// Whether the run was killed: from then on no call comes back.
+    killed: Arc<watch::Sender<bool>>,
+}
+
+#[derive(Default)]
+struct State {
+    passed: usize,
+    kill_at: Option<usize>,
+    hook: Option<Hook>,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self { state: Arc::default(), killed: Arc::new(watch::Sender::new(false)) }
+    }
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steps").field("passed", &self.passed()).finish_non_exhaustive()
+    }
+}
+
+impl Steps {
+    /// How many steps were passed so far.
+    pub fn passed(&self) -> usize {
+        self.state().passed
+    }
+
+    /// Calls `hook` at every step, with nothing locked: it may change any part of the world.
+    pub fn on_step(&self, hook: impl Fn(&Step) + Send + Sync + 'static) {
+        self.state().hook = Some(Arc::new(hook));
+    }
+
+    /// Calls no hook any more.
+    pub fn clear_hook(&self) {
+        self.state().hook = None;
+    }
+
+    /// Runs a future, and kills it when it is about to pass the `n`th step from now (0 is the
+    /// next): as `kill -9` would, without another call. None: it was killed. The world is fit for
+    /// the next run afterwards.
+    pub async fn run_until<F: Future>(&self, n: usize, run: F) -> Option<F::Output> {
+        let mut killed = self.killed.subscribe();
+        {
+            let mut state = self.state();
+            state.kill_at = Some(state.passed + n);
+        }
+        let run = Box::pin(run);
+        let died = Box::pin(async move {
+            let _ = killed.wait_for(|dead| *dead).await;
+        });
+        let output = match select(run, died).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(((), _)) => None,
+        };
+        self.state().kill_at = None;
+        self.killed.send_replace(false);
+        output
+    }
+
+    /// Passes a step; never returns once the run was killed.
+    pub(super) async fn pass(&self, callee: &str, operation: &str, moment: Moment) {
+        match self.enter(callee, operation, moment) {
+            Some((step, Some(hook))) => hook(&step),
+            Some((_, None)) => {}
+            None => {
+                self.killed.send_replace(true);
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn enter(&self, callee: &str, operation: &str, moment: Moment) -> Option<(Step, Option<Hook>)> {
+        let mut state = self.state();
+        if state.kill_at.is_some_and(|at| state.passed >= at) {
+            return None;
+        }
+        let number = state.passed;
+        state.passed += 1;
+        let (callee, operation) = (callee.to_owned(), operation.to_owned());
+        Some((Step { number, callee, operation, moment }, state.hook.clone()))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A test that panicked while it held the lock has already failed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn three_calls(steps: &Steps) -> usize {
+        for operation in ["a", "b", "c"] {
+            steps.pass("blue", operation, Moment::Before).await;
+            steps.pass("blue", operation, Moment::After).await;
+        }
+        3
+    }
+
+    #[tokio::test]
+    async fn a_run_can_be_killed_at_every_step_and_the_next_one_ends() {
+        for n in 0..6 {
+            let steps = Steps::default();
+            assert_eq!(steps.run_until(n, three_calls(&steps)).await, None, "step {n}");
+            assert_eq!(steps.passed(), n);
+            assert_eq!(steps.run_until(6, three_calls(&steps)).await, Some(3));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hook_sees_every_step_in_order() {
+        let steps = Steps::default();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        steps.on_step(move |step| log.lock().unwrap().push((step.number, step.operation.clone())));
+        three_calls(&steps).await;
+        let seen = seen.lock().unwrap().clone();
+        let expected = ["a", "a", "b", "b", "c", "c"].map(str::to_owned).into_iter().enumerate();
+        assert_eq!(seen, expected.collect::<Vec<_>>());
+    }
+}
