@@ -1,0 +1,154 @@
+//! Requests to one API server: bounded in time, paged, repeated where that is safe.
+
+use std::time::Duration;
+
+use ::kube::Client;
+use ::kube::api::ListParams;
+use ::kube::client::Body;
+use ::kube::core::Request;
+use ::kube::core::request::Error as BuildError;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::errors::{self, Failure};
+use super::objects::List;
+
+/// Objects of one page: the API server's own default for its clients.
+const PAGE: u32 = 500;
+
+/// How often a read is sent again when the server is busy, and how long to wait at first.
+const RETRIES_MAX: u32 = 2;
+const RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// The longest `Retry-After` that is obeyed within a run.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3);
+
+pub(super) struct Door {
+    pub(super) client: Client,
+    /// The limit of each request with its answer; none leaves it to the client.
+    pub(super) timeout: Option<Duration>,
+}
+
+/// An answer, and when the server says it gave it.
+pub(super) struct Answer {
+    pub(super) body: Vec<u8>,
+    pub(super) date: Option<Timestamp>,
+}
+
+/// A request as the `kube` crate builds it.
+pub(super) type Built = Result<http::Request<Vec<u8>>, BuildError>;
+
+impl Door {
+    /// Reads one object. `what` completes "failed to".
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+    ) -> Result<T, Failure> {
+        let build = || http::Request::get(path).body(Vec::new()).map_err(BuildError::BuildRequest);
+        let answer = self.read(what, build).await?;
+        parse(what, &answer.body)
+    }
+
+    /// Reads a whole list, page by page; a list that changed too much in between is begun anew, once.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+        params: &ListParams,
+        metadata_only: bool,
+    ) -> Result<(Vec<T>, Option<Timestamp>), Failure> {
+        let mut restarted = false;
+        let mut items = Vec::new();
+        let mut page = params.clone().limit(PAGE);
+        loop {
+            let build = || {
+                let request = Request::new(path);
+                if metadata_only { request.list_metadata(&page) } else { request.list(&page) }
+            };
+            let answer = match self.read(what, build).await {
+                Err(failure) if failure.is_gone() && !restarted => {
+                    restarted = true;
+                    items.clear();
+                    page.continue_token = None;
+                    continue;
+                }
+                answer => answer?,
+            };
+            let list: List<T> = parse(what, &answer.body)?;
+            items.extend(list.items);
+            match list.metadata.next.filter(|token| !token.is_empty()) {
+                Some(token) => page.continue_token = Some(token),
+                None => return Ok((items, answer.date)),
+            }
+        }
+    }
+
+    /// Sends a write, once.
+    pub(super) async fn write(&self, what: &str, request: Built) -> Result<Answer, Failure> {
+        self.send(what, request).await.map_err(|refusal| refusal.failure)
+    }
+
+    /// Sends a read; again where the server is busy.
+    async fn read(&self, what: &str, build: impl Fn() -> Built) -> Result<Answer, Failure> {
+        let mut delay = RETRY_DELAY;
+        for _ in 0..RETRIES_MAX {
+            match self.send(what, build()).await {
+                Err(Refusal { failure, retry_after })
+                    if matches!(failure.status, Some(429 | 503 | 504))
+                        && retry_after.is_none_or(|after| after <= RETRY_AFTER_MAX) =>
+                {
+                    tokio::time::sleep(retry_after.unwrap_or(delay)).await;
+                    delay *= 2;
+                }
+                answer => return answer.map_err(|refusal| refusal.failure),
+            }
+        }
+        self.send(what, build()).await.map_err(|refusal| refusal.failure)
+    }
+
+    async fn send(&self, what: &str, request: Built) -> Result<Answer, Refusal> {
+        let request = request.map_err(|error| errors::garbled(what, &error))?.map(Body::from);
+        match self.timeout {
+            None => self.exchange(what, request).await,
+            Some(limit) => tokio::time::timeout(limit, self.exchange(what, request))
+                .await
+                .unwrap_or_else(|_| Err(errors::timed_out(what, limit).into())),
+        }
+    }
+
+    async fn exchange(&self, what: &str, request: http::Request<Body>) -> Result<Answer, Refusal> {
+        let unanswered = |error| Refusal::from(errors::unanswered(what, &error));
+        let response = self.client.send(request).await.map_err(unanswered)?;
+        let (head, body) = response.into_parts();
+        let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let retry_after = header(http::header::RETRY_AFTER)
+            .and_then(|value| value.parse().ok())
+            .map(Duration::from_secs);
+        let date = header(http::header::DATE)
+            .and_then(|value| jiff::fmt::rfc2822::parse(value).ok())
+            .map(|date| date.timestamp());
+        let body = body.collect_bytes().await.map_err(unanswered)?.to_vec();
+        if head.status.is_success() {
+            Ok(Answer { body, date })
+        } else {
+            let failure = errors::refused(what, head.status.as_u16(), &body);
+            Err(Refusal { failure, retry_after })
+        }
+    }
+}
+
+struct Refusal {
+    failure: Failure,
+    retry_after: Option<Duration>,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { failure, retry_after: None }
+    }
+}
+
+pub(super) fn parse<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| errors::garbled(what, &error))
+}
