@@ -1,1 +1,5 @@
+//! `kubectl mctg`: the command line over the library `mctg`.
+
+mod cli;
+
 fn main() {}
