@@ -24,7 +24,8 @@ pub fn chain(error: &dyn Error) -> String {
 /// the writing direction, which make a text read as another.
 pub fn escape(text: &str) -> String {
     let steers = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars()
         .map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() })

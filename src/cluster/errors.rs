@@ -110,7 +110,7 @@ pub fn explain(error: &::kube::Error) -> (SilenceReason, String) {
         return (SilenceReason::CredentialPlugin, explain_auth(auth));
     }
     // The outermost layer only says which part of the client noticed.
-    let text = error.source().map_or_else(|| error::chain(root), |source| error::chain(source));
+    let text = error.source().map_or_else(|| error::chain(root), error::chain);
     let text = ["client error (Connect): ", "client error (SendRequest): "]
         .iter()
         .find_map(|layer| text.strip_prefix(layer))

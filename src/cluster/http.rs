@@ -45,9 +45,18 @@ impl Door {
         what: &str,
         path: &str,
     ) -> Result<T, Failure> {
+        Ok(self.get_dated(what, path).await?.0)
+    }
+
+    /// Reads one object, and the server's clock.
+    pub(super) async fn get_dated<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+    ) -> Result<(T, Option<Timestamp>), Failure> {
         let build = || http::Request::get(path).body(Vec::new()).map_err(BuildError::BuildRequest);
         let answer = self.read(what, build).await?;
-        parse(what, &answer.body)
+        Ok((parse(what, &answer.body)?, answer.date))
     }
 
     /// Reads a whole list, page by page; a list that changed too much in between is begun anew, once.

@@ -45,6 +45,17 @@ pub(super) struct Groups {
     pub(super) kind: String,
 }
 
+/// The resource types of an API group's version.
+#[derive(Deserialize)]
+pub(super) struct Resources {
+    pub(super) resources: Vec<ResourceType>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ResourceType {
+    pub(super) name: String,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {
