@@ -162,3 +162,6 @@ pub(crate) async fn find(
         short_names: aws::short_names(&names),
     })
 }
+
+#[cfg(test)]
+mod tests;

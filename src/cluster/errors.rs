@@ -114,7 +114,7 @@ pub fn explain(error: &::kube::Error) -> (SilenceReason, String) {
     let text = ["client error (Connect): ", "client error (SendRequest): "]
         .iter()
         .find_map(|layer| text.strip_prefix(layer))
-        .map_or(text.clone(), str::to_owned);
+        .map_or_else(|| unquote(&text), unquote);
     let timed_out = causes
         .iter()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
@@ -132,6 +132,11 @@ pub fn explain(error: &::kube::Error) -> (SilenceReason, String) {
         SilenceReason::InvalidConfig
     };
     (reason, text)
+}
+
+/// Puts paths in backticks, which the `kube` crate quotes twice.
+pub fn unquote(text: &str) -> String {
+    text.replace("'\"", "`").replace("\"'", "`")
 }
 
 /// The `kube` crate prints what a plugin wrote as a byte array, secrets and all: only its last line

@@ -161,3 +161,127 @@ impl From<Failure> for Refusal {
 pub(super) fn parse<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| errors::garbled(what, &error))
 }
+
+#[cfg(test)]
+pub(super) mod fake {
+    //! A server of canned answers, by request.
+
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// The requests that were sent: method and path with query.
+    pub(crate) type Log = Arc<Mutex<Vec<String>>>;
+
+    /// Makes a client whose requests are answered by a function of method, path and how many came
+    /// before.
+    pub(crate) fn client(
+        answer: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static,
+    ) -> (Client, Log) {
+        let log = Log::default();
+        let seen = Arc::clone(&log);
+        let answer = Arc::new(answer);
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let line = format!("{} {}", request.method(), request.uri());
+            let mut seen = seen.lock().expect("no panic while locked");
+            let (status, body) = answer(&line, seen.len());
+            seen.push(line);
+            let response = http::Response::builder()
+                .status(status)
+                .header("retry-after", "0")
+                .body(Body::from(body.into_bytes()));
+            async move { response }
+        });
+        (Client::new(service, "default"), log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::SilenceReason;
+
+    fn door(
+        answer: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static,
+    ) -> (Door, fake::Log) {
+        let (client, log) = fake::client(answer);
+        (Door { client, timeout: Some(Duration::from_secs(60)) }, log)
+    }
+
+    fn page(items: &str, next: &str) -> (u16, String) {
+        (200, format!(r#"{{"metadata":{{"continue":"{next}"}},"items":[{items}]}}"#))
+    }
+
+    async fn list(door: &Door) -> Result<Vec<u32>, Failure> {
+        Ok(door.list("list it", "/api/v1/it", &ListParams::default(), false).await?.0)
+    }
+
+    #[tokio::test]
+    async fn a_list_is_read_page_by_page() {
+        let (door, log) = door(|line, _| match line {
+            "GET /api/v1/it?&limit=500" => page("1,2", "a b"),
+            "GET /api/v1/it?&limit=500&continue=a+b" => page("3", ""),
+            _ => (400, String::new()),
+        });
+        assert_eq!(list(&door).await.unwrap(), [1, 2, 3]);
+        assert_eq!(log.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_list_whose_token_expired_is_begun_anew_once() {
+        let (first, _) = door(|_, before| match before {
+            0 => page("1", "t"),
+            1 => (410, String::new()),
+            2 => page("2", "t"),
+            _ => page("3", ""),
+        });
+        assert_eq!(list(&first).await.unwrap(), [2, 3]);
+        let (again, log) =
+            door(
+                |line, _| {
+                    if line.contains("continue") { (410, String::new()) } else { page("1", "t") }
+                },
+            );
+        assert_eq!(list(&again).await.err().and_then(|failure| failure.status), Some(410));
+        assert_eq!(log.lock().unwrap().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_items_is_no_empty_list() {
+        for body in ["{}", "null", "<html>", r#"{"items":{}}"#, r#"{"items":["a"]}"#] {
+            let (door, _) = door(move |_, _| (200, body.to_owned()));
+            let failure = list(&door).await.err().unwrap();
+            assert_eq!(failure.silence.reason, SilenceReason::Garbled, "{body}");
+        }
+        let (door, _) = door(|_, _| (200, r#"{"items":null}"#.to_owned()));
+        assert_eq!(list(&door).await.unwrap(), [0; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_read_is_repeated_while_the_server_is_busy_and_a_write_is_not() {
+        let (busy, log) =
+            door(|_, before| if before < 2 { (429, String::new()) } else { page("1", "") });
+        assert_eq!(list(&busy).await.unwrap(), [1]);
+        assert_eq!(log.lock().unwrap().len(), 3);
+        let (busy, log) = door(|_, _| (503, String::new()));
+        let request = http::Request::post("/api/v1/it").body(Vec::new());
+        let write = busy.write("write it", request.map_err(BuildError::BuildRequest)).await;
+        assert_eq!(
+            write.err().map(|failure| failure.silence.reason),
+            Some(SilenceReason::ServerError)
+        );
+        assert_eq!(log.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_costs_the_limit() {
+        let service = tower::service_fn(|_: http::Request<Body>| {
+            std::future::pending::<Result<http::Response<Body>, std::io::Error>>()
+        });
+        let client = Client::new(service, "default");
+        let door = Door { client, timeout: Some(Duration::from_millis(10)) };
+        let failure = list(&door).await.err().unwrap();
+        assert_eq!(failure.silence.reason, SilenceReason::Timeout);
+        assert_eq!(failure.silence.message, "failed to list it: no answer within 0.01s");
+    }
+}

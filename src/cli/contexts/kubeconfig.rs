@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kube::Config;
 use kube::config::{Cluster, Kubeconfig, KubeconfigError};
+use mctg::cluster::kube::unquote;
 use mctg::error;
 
 use super::{ContextError, ContextOptions, IN_CLUSTER};
@@ -148,12 +149,13 @@ pub(super) fn explain(error: &KubeconfigError) -> String {
                 .unwrap_or_default();
             let text = bare.to_string();
             let text = text.lines().next().unwrap_or_default();
+            let text = text.split(" at line ").next().unwrap_or_default();
             // A type mismatch quotes the value.
             let text = text.split([':', '`', '"']).next().unwrap_or_default().trim_end();
             format!("{place}{}", error::escape(text))
         }
         KubeconfigError::ReadConfig(source, _) => source.to_string(),
-        error => error::chain(error),
+        error => unquote(&error::chain(error)),
     }
 }
 
