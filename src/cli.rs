@@ -2,4 +2,6 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "until the verbs are there")]
 
+mod contexts;
+mod env;
 mod credentials;

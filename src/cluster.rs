@@ -3,6 +3,13 @@
 //! One narrow trait in our own words. `kube` (the adapter) and the simulator implement it; no
 //! Kubernetes type passes this door.
 
+mod controllers;
+mod errors;
+mod http;
+pub mod kube;
+mod objects;
+mod translate;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 

@@ -20,10 +20,15 @@ pub fn chain(error: &dyn Error) -> String {
     escape(&text)
 }
 
-/// Escapes control characters, so that no text from outside can steer a terminal.
+/// Escapes control characters, so that no text from outside can steer a terminal, and overrides of
+/// the writing direction, which make a text read as another.
 pub fn escape(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() })
         .collect()
 }
 
@@ -55,5 +60,7 @@ mod tests {
     #[test]
     fn control_characters_cannot_steer_a_terminal() {
         assert_eq!(escape("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
+        assert_eq!(escape("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(escape("grün – 東京"), "grün – 東京");
     }
 }

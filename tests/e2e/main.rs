@@ -2,6 +2,7 @@
 //!
 //! `cargo test --features e2e --test e2e`; `tests/servers/README.md` says where the servers come from.
 
+mod cluster;
 mod crds;
 mod elbv2;
 mod house;

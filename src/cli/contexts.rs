@@ -1,0 +1,167 @@
+//! Which clusters to read and which to write, and a way to reach each.
+//!
+//! Everything that can be known to be wrong is said here, before the first request. What is wrong
+//! with one context alone is no error: its cluster is silent, and the others are read.
+
+mod aws;
+mod choose;
+mod connect;
+mod exec;
+mod kubeconfig;
+mod proxy;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mctg::cluster::kube::KubeCluster;
+
+pub(crate) use self::aws::AwsHints;
+use self::kubeconfig::Source;
+use super::env::Environment;
+
+/// The name of the context that the service account of a pod makes.
+pub(crate) const IN_CLUSTER: &str = "in-cluster";
+
+/// What the command line says about contexts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ContextOptions {
+    /// `--kubeconfig`.
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// `--context`: names and globs; entries may hold several, separated by commas.
+    pub(crate) contexts: Vec<String>,
+    /// `--all-contexts`.
+    pub(crate) all_contexts: bool,
+    /// `--observe`, of changing verbs: as `contexts`.
+    pub(crate) observe: Vec<String>,
+    /// `--in-cluster`.
+    pub(crate) in_cluster: bool,
+    /// `--as`.
+    pub(crate) impersonate: Option<String>,
+    /// `--as-group`.
+    pub(crate) impersonate_groups: Vec<String>,
+    /// `--request-timeout`; none waits for ever.
+    pub(crate) request_timeout: Option<Duration>,
+    /// Whether the verb changes something, or plans to: `--context` then says where to write.
+    pub(crate) writes: bool,
+}
+
+/// The contexts of a run.
+pub(crate) struct Contexts {
+    /// The reading set. Contexts that are written to come first, then the current one, then the
+    /// others in the order given, else that of the kubeconfig.
+    pub(crate) reading: Vec<Context>,
+    /// The names of those that are written to; empty for reading verbs.
+    pub(crate) writing: BTreeSet<String>,
+    /// Whether the reading set was narrowed, so that an owner that was not read is no surprise
+    /// (`product.md` 7.5): by `--context` of a reading verb, by `--observe`, or in a pod.
+    /// `MCTG_CONTEXTS` says which contexts belong together, and narrows nothing.
+    pub(crate) narrowed: bool,
+    /// The kubeconfig's current context, where it has one.
+    pub(crate) current: Option<String>,
+    /// For tables: context names, EKS ARNs shortened to the cluster's name where that is unique.
+    pub(crate) short_names: BTreeMap<String, String>,
+}
+
+/// One context, and how to reach what is behind it.
+pub(crate) struct Context {
+    /// Its cluster; silent where no client could be made.
+    pub(crate) cluster: KubeCluster,
+    /// What its entry says about AWS.
+    pub(crate) aws: AwsHints,
+}
+
+/// Why there are no contexts to work with. Texts are whole: there is no further cause to print.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ContextError {
+    /// A name or glob that fits no context.
+    #[error("no context `{pattern}` in {place}")]
+    Unknown {
+        /// What was asked for.
+        pattern: String,
+        /// Where it was looked for.
+        place: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A glob that is none.
+    #[error("`{pattern}` is no valid glob: {cause}")]
+    InvalidGlob {
+        /// What was asked for.
+        pattern: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// No kubeconfig, or one without contexts.
+    #[error("{what}")]
+    Nothing {
+        /// What is missing.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A kubeconfig that cannot be read or understood.
+    #[error("failed to read kubeconfig `{path}`: {cause}")]
+    Broken {
+        /// Which.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+    /// `--in-cluster` outside of a pod.
+    #[error("failed to use the service account of this pod: {cause}")]
+    NotInCluster {
+        /// Why.
+        cause: String,
+    },
+}
+
+impl ContextError {
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Self::Unknown { hint, .. } | Self::Nothing { hint, .. } => hint.clone(),
+            Self::InvalidGlob { .. } => "`*` stands for any text, `?` for one character".to_owned(),
+            Self::Broken { path, .. } => {
+                format!("see what kubectl says: kubectl config view --kubeconfig {path}")
+            }
+            Self::NotInCluster { .. } => "leave out `--in-cluster` outside of a pod".to_owned(),
+        }
+    }
+
+    /// Whether the user asked for something that is not there (exit code 2), or a file could not
+    /// be read (3).
+    pub(crate) fn is_usage(&self) -> bool {
+        !matches!(self, Self::Broken { .. } | Self::NotInCluster { .. })
+    }
+}
+
+/// Finds the contexts of a run. Makes no request and starts no plugin.
+///
+/// Must be called within a Tokio runtime: the clients start their workers.
+///
+/// # Errors
+///
+/// [`ContextError`]: nothing was asked of any cluster.
+pub(crate) async fn find(
+    options: &ContextOptions,
+    environment: &Environment,
+) -> Result<Contexts, ContextError> {
+    let source = Source::find(options, environment)?;
+    let names = source.names();
+    let chosen = choose::choose(options, environment.contexts.as_deref(), &source)?;
+    let mut reading = Vec::with_capacity(chosen.reading.len());
+    for name in &chosen.reading {
+        reading.push(connect::context(name, &source, options, environment).await);
+    }
+    Ok(Contexts {
+        reading,
+        writing: chosen.writing,
+        narrowed: chosen.narrowed,
+        current: source.current().map(str::to_owned),
+        short_names: aws::short_names(&names),
+    })
+}
+
+#[cfg(test)]
+mod tests;

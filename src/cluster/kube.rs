@@ -1,0 +1,631 @@
+//! A cluster reached through a `kube::Client`.
+//!
+//! The one place that speaks to a Kubernetes API. It finds no kubeconfig and reads no environment:
+//! whoever embeds it hands in a client.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ::kube::Client;
+use ::kube::api::{
+    DeleteParams, ListParams, Patch, PatchParams, Preconditions, ValidationDirective,
+};
+use ::kube::core::Request;
+use ::kube::core::request::Error as BuildError;
+use futures::future;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+pub use super::errors::{explain, last_line, unquote};
+
+use super::controllers::{self, Trace};
+use super::errors::Failure;
+use super::http::{self as door, Door};
+use super::objects as wire;
+use super::translate;
+use super::{Cluster, WriteError};
+use crate::binding::{Binding, FINALIZER, Flavour};
+use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
+use crate::facts::{Controller, LedgerFault, Reading, Silence, SilenceReason};
+use crate::ledger::{self, Ledger};
+use crate::target::Target;
+
+/// The field manager that writes carry.
+pub const FIELD_MANAGER: &str = "kubectl-mctg";
+
+/// Single objects read at the same time from one cluster.
+const CONCURRENT_READS_MAX: usize = 16;
+
+/// From how many objects of one namespace on, one list costs less than as many reads.
+const LIST_INSTEAD_MIN: usize = 24;
+
+/// What a client does not tell about its cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The kubeconfig's cluster entry, where there is one.
+    pub cluster: Option<String>,
+    /// The cluster's EKS name, where it is known.
+    pub eks_name: Option<String>,
+    /// The namespace to fall back to; none takes the client's.
+    pub default_namespace: Option<String>,
+    /// The address and authority that the client reaches: what tells clusters apart where nothing
+    /// inside them can be read.
+    pub endpoint: String,
+    /// The limit of each request with its answer; none leaves it to the client's own timeouts.
+    pub timeout: Option<Duration>,
+}
+
+/// A cluster behind a `kube::Client`, or one that no client could be made for.
+pub struct KubeCluster {
+    context: String,
+    settings: Settings,
+    default_namespace: String,
+    door: Result<Door, Silence>,
+    /// Set once the server has shown that it is a Kubernetes API.
+    proven: OnceCell<()>,
+}
+
+impl KubeCluster {
+    /// Makes a cluster of a client.
+    pub fn new(context: impl Into<String>, client: Client, settings: Settings) -> Self {
+        let default_namespace = settings
+            .default_namespace
+            .clone()
+            .unwrap_or_else(|| client.default_namespace().to_owned());
+        let door = Ok(Door { client, timeout: settings.timeout });
+        let context = context.into();
+        Self { context, settings, default_namespace, door, proven: OnceCell::new() }
+    }
+
+    /// Makes a cluster that answers every question with the same silence: its configuration is so
+    /// broken that no client could be made.
+    pub fn silent(context: impl Into<String>, silence: Silence, settings: Settings) -> Self {
+        let default_namespace =
+            settings.default_namespace.clone().unwrap_or_else(|| "default".to_owned());
+        let context = context.into();
+        Self { context, settings, default_namespace, door: Err(silence), proven: OnceCell::new() }
+    }
+
+    fn door(&self) -> Result<&Door, Failure> {
+        self.door.as_ref().map_err(|silence| Failure { status: None, silence: silence.clone() })
+    }
+
+    async fn list<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+        params: ListParams,
+    ) -> Result<Vec<T>, Failure> {
+        Ok(self.door()?.list(what, path, &params, false).await?.0)
+    }
+
+    /// Tells a Kubernetes API without a resource type from a server that answers 404 to everything.
+    async fn prove_kubernetes(&self, what: &str) -> Result<(), Failure> {
+        let prove = || async {
+            match self.door()?.get::<wire::Groups>(what, "/apis").await {
+                Ok(groups) if groups.kind == "APIGroupList" => Ok(()),
+                Err(failure) if failure.is_forbidden() => Ok(()),
+                Err(failure) if !failure.is_not_found() => Err(failure),
+                Ok(_) | Err(_) => Err(Failure {
+                    status: None,
+                    silence: Silence::new(
+                        SilenceReason::Garbled,
+                        format!("failed to {what}: what answers there is no Kubernetes API"),
+                    ),
+                }),
+            }
+        };
+        self.proven.get_or_try_init(prove).await.copied()
+    }
+
+    async fn list_bindings(
+        &self,
+        flavour: Flavour,
+        namespace: Option<&str>,
+    ) -> Result<Vec<Binding>, Failure> {
+        let group = group(flavour);
+        let what = within(&format!("list targetgroupbindings.{}", api(flavour)), namespace);
+        let path = match namespace {
+            Some(namespace) => format!("{group}/namespaces/{namespace}/targetgroupbindings"),
+            None => format!("{group}/targetgroupbindings"),
+        };
+        match self.list(&what, &path, ListParams::default()).await {
+            Ok(items) => {
+                Ok(items.into_iter().map(|item| translate::binding(flavour, item)).collect())
+            }
+            Err(failure) if failure.is_not_found() => {
+                self.prove_kubernetes(&what).await?;
+                Ok(Vec::new())
+            }
+            Err(failure) if failure.is_forbidden() && !self.serves(flavour, &what).await => {
+                Ok(Vec::new())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Says whether the cluster has a flavour's bindings at all: authorization comes before
+    /// existence, so a type that is not there is forbidden to whoever was not granted it. Discovery
+    /// is open to everybody who is known; where it is not, the type counts as served.
+    async fn serves(&self, flavour: Flavour, what: &str) -> bool {
+        let Ok(door) = self.door() else { return true };
+        match door.get::<wire::Resources>(what, group(flavour)).await {
+            Ok(list) => list.resources.iter().any(|it| it.name == "targetgroupbindings"),
+            Err(failure) if failure.is_not_found() => self.prove_kubernetes(what).await.is_err(),
+            Err(_) => true,
+        }
+    }
+
+    async fn leases(&self) -> Result<(Trace<wire::Lease>, Option<Timestamp>), Failure> {
+        let what = "list leases.coordination.k8s.io";
+        let path = "/apis/coordination.k8s.io/v1";
+        let named = ListParams::default().fields(&format!("metadata.name={}", controllers::LEASE));
+        let door = self.door()?;
+        match door.list(what, &format!("{path}/leases"), &named, false).await {
+            Ok((found, now)) => Ok((Trace { found, hidden: None }, now)),
+            Err(failure) if failure.is_forbidden() => {
+                let namespace = controllers::USUAL_NAMESPACE;
+                let path = format!("{path}/namespaces/{namespace}/leases/{}", controllers::LEASE);
+                let (found, now) = match door.get_dated(what, &path).await {
+                    Ok((lease, now)) => (vec![lease], now),
+                    Err(other) if other.is_not_found() => (Vec::new(), None),
+                    Err(_) => return Err(failure),
+                };
+                Ok((Trace { found, hidden: Some(failure.silence) }, now))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn deployments(&self) -> Result<Trace<wire::Deployment>, Failure> {
+        let what = "list deployments.apps";
+        let labelled = ListParams::default().labels(controllers::LABEL);
+        match self.list(what, "/apis/apps/v1/deployments", labelled).await {
+            Ok(found) if !found.is_empty() => Ok(Trace { found, hidden: None }),
+            // Helm's `nameOverride` changes the label; the image's name stays.
+            Ok(_) => {
+                let all = self.list(what, "/apis/apps/v1/deployments", ListParams::default());
+                let mut found: Vec<wire::Deployment> = all.await?;
+                found.retain(controllers::runs_controller);
+                Ok(Trace { found, hidden: None })
+            }
+            Err(failure) if failure.is_forbidden() => {
+                let path = format!(
+                    "/apis/apps/v1/namespaces/{}/deployments/{}",
+                    controllers::USUAL_NAMESPACE,
+                    controllers::NAME
+                );
+                match self.door()?.get(what, &path).await {
+                    Ok(found) => Ok(Trace { found: vec![found], hidden: Some(failure.silence) }),
+                    Err(other) if other.is_not_found() => {
+                        Ok(Trace { found: Vec::new(), hidden: Some(failure.silence) })
+                    }
+                    Err(_) => Err(failure),
+                }
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Looks for EKS Auto Mode by what it would serve: one binding of its API group is enough.
+    async fn auto_mode(&self) -> Result<Option<Controller>, Failure> {
+        let path = format!("{}/targetgroupbindings?limit=1", group(Flavour::AutoMode));
+        let what = format!("list targetgroupbindings.{}", api(Flavour::AutoMode));
+        match self.door()?.get::<wire::List<wire::Stub>>(&what, &path).await {
+            Ok(list) => Ok((!list.items.is_empty()).then(controllers::auto_mode)),
+            Err(failure) if failure.is_not_found() => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn pods_of_namespace(
+        &self,
+        namespace: &str,
+        names: BTreeSet<&str>,
+    ) -> Result<Vec<Pod>, Failure> {
+        let path = format!("/api/v1/namespaces/{namespace}/pods");
+        if names.len() >= LIST_INSTEAD_MIN {
+            let what = within("list pods", Some(namespace));
+            let all: Vec<wire::Pod> = self.list(&what, &path, ListParams::default()).await?;
+            return Ok(all
+                .into_iter()
+                .filter(|pod| names.contains(pod.metadata.name.as_str()))
+                .map(translate::pod)
+                .collect());
+        }
+        let door = self.door()?;
+        let read = |name: &str| {
+            let what = within(&format!("get pod `{name}`"), Some(namespace));
+            let path = format!("{path}/{name}");
+            async move {
+                match door.get(&what, &path).await {
+                    Ok(pod) => Ok(Some(translate::pod(pod))),
+                    Err(failure) if failure.is_not_found() => Ok(None),
+                    Err(failure) => Err(failure),
+                }
+            }
+        };
+        let reads: Vec<_> = names.into_iter().map(read).collect();
+        let pods: Vec<Option<Pod>> =
+            stream::iter(reads).buffered(CONCURRENT_READS_MAX).try_collect().await?;
+        Ok(pods.into_iter().flatten().collect())
+    }
+
+    async fn ledgers_of_namespace(
+        &self,
+        namespace: &str,
+        names: BTreeSet<&str>,
+    ) -> BTreeMap<(String, String), Result<Option<Ledger>, LedgerFault>> {
+        let key = |name: &str| (namespace.to_owned(), name.to_owned());
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps");
+        if names.len() >= LIST_INSTEAD_MIN {
+            let what = within("list configmaps", Some(namespace));
+            let all = self.list::<wire::ConfigMap>(&what, &path, ListParams::default()).await;
+            // A list needs a permission of its own, and one ConfigMap too odd to read would hide
+            // the others: where it fails, the ledgers are read one by one.
+            if let Ok(all) = all {
+                let mut ledgers: BTreeMap<_, _> =
+                    names.iter().map(|name| (key(name), Ok(None))).collect();
+                for configmap in all {
+                    if names.contains(configmap.metadata.name.as_str()) {
+                        let key = key(&configmap.metadata.name);
+                        ledgers.insert(key, translate::ledger(configmap).map(Some));
+                    }
+                }
+                return ledgers;
+            }
+        }
+        let read = |name: &str| {
+            let (key, what) = (key(name), get_configmap(namespace, name));
+            let path = format!("{path}/{name}");
+            async move { (key, self.ledger(&what, &path).await) }
+        };
+        let reads: Vec<_> = names.into_iter().map(read).collect();
+        stream::iter(reads).buffered(CONCURRENT_READS_MAX).collect().await
+    }
+
+    async fn ledger(&self, what: &str, path: &str) -> Result<Option<Ledger>, LedgerFault> {
+        let silent = |failure: Failure| LedgerFault::Silent(failure.silence);
+        match self.door().map_err(silent)?.get(what, path).await {
+            Ok(configmap) => translate::ledger(configmap).map(Some),
+            Err(failure) if failure.is_not_found() => Ok(None),
+            Err(failure) => Err(silent(failure)),
+        }
+    }
+
+    async fn patch(
+        &self,
+        what: &str,
+        path: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Vec<u8>, Failure> {
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            field_validation: Some(ValidationDirective::Strict),
+            ..PatchParams::default()
+        };
+        let request = Request::new(path).patch(name, &params, &Patch::Merge(patch));
+        Ok(self.door()?.write(what, request).await?.body)
+    }
+}
+
+impl Cluster for KubeCluster {
+    fn context(&self) -> &str {
+        &self.context
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        self.settings.cluster.as_deref()
+    }
+
+    fn eks_name(&self) -> Option<&str> {
+        self.settings.eks_name.as_deref()
+    }
+
+    fn default_namespace(&self) -> &str {
+        &self.default_namespace
+    }
+
+    async fn identity(&self) -> Reading<String> {
+        let what = "get namespace `kube-system`";
+        let read =
+            async { self.door()?.get::<wire::Stub>(what, "/api/v1/namespaces/kube-system").await };
+        Ok(read.await.map_err(silence)?.metadata.uid)
+    }
+
+    fn endpoint(&self) -> String {
+        self.settings.endpoint.clone()
+    }
+
+    async fn bindings(&self, flavour: Flavour, namespace: Option<&str>) -> Reading<Vec<Binding>> {
+        self.list_bindings(flavour, namespace).await.map_err(silence)
+    }
+
+    async fn controllers(&self) -> Reading<Vec<Controller>> {
+        let (leases, deployments, auto_mode) =
+            future::join3(self.leases(), self.deployments(), self.auto_mode()).await;
+        // Where neither could be read at all there is nothing to judge by.
+        let (leases, deployments, now) = match (leases, deployments) {
+            (Err(failure), Err(_)) => return Err(failure.silence),
+            (Ok((leases, now)), deployments) => (leases, deployments.unwrap_or_else(hidden), now),
+            (leases, Ok(deployments)) => {
+                (leases.map_or_else(hidden, |(leases, _)| leases), deployments, None)
+            }
+        };
+        let found = controllers::judge(&leases, &deployments, now);
+        // Auto Mode that may not be looked for hides its bindings too: those say so.
+        Ok(found.into_iter().chain(auto_mode.ok().flatten()).collect())
+    }
+
+    async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
+        let what = within("list services", Some(namespace));
+        let path = format!("/api/v1/namespaces/{namespace}/services");
+        let items = self.list(&what, &path, ListParams::default()).await.map_err(silence)?;
+        Ok(items.into_iter().map(translate::service).collect())
+    }
+
+    async fn endpoint_slices(&self, namespace: &str) -> Reading<Vec<EndpointSlice>> {
+        let what = within("list endpointslices.discovery.k8s.io", Some(namespace));
+        let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+        let params = ListParams::default().labels(translate::SERVICE_NAME_LABEL);
+        let items = self.list(&what, &path, params).await.map_err(silence)?;
+        Ok(items.into_iter().filter_map(translate::endpoint_slice).collect())
+    }
+
+    async fn pod_stubs(&self, namespace: &str) -> Reading<Vec<PodStub>> {
+        let what = within("list pods", Some(namespace));
+        let path = format!("/api/v1/namespaces/{namespace}/pods");
+        let read = async { self.door()?.list(&what, &path, &ListParams::default(), true).await };
+        let (items, _) = read.await.map_err(silence)?;
+        Ok(items.into_iter().map(translate::pod_stub).collect())
+    }
+
+    async fn pods(&self, names: &BTreeSet<PodName>) -> Reading<Vec<Pod>> {
+        let mut pods = Vec::with_capacity(names.len());
+        for (namespace, names) in by_namespace(names.iter().map(|n| (&*n.namespace, &*n.name))) {
+            pods.extend(self.pods_of_namespace(namespace, names).await.map_err(silence)?);
+        }
+        Ok(pods)
+    }
+
+    /// Only a pod's first address can be selected by; where that is of the other family the pod is
+    /// not found, which makes a guard hold back more, never less.
+    async fn pods_with_address(&self, address: &str) -> Reading<Vec<Pod>> {
+        let what = format!("list pods with address {}", crate::error::escape(address));
+        let params = ListParams::default().fields(&format!("status.podIP={address}"));
+        let items = self.list(&what, "/api/v1/pods", params).await.map_err(silence)?;
+        Ok(items.into_iter().map(translate::pod).collect())
+    }
+
+    async fn nodes(&self) -> Reading<Vec<Node>> {
+        let items = self.list("list nodes", "/api/v1/nodes", ListParams::default());
+        Ok(items.await.map_err(silence)?.into_iter().map(translate::node).collect())
+    }
+
+    async fn ledgers(
+        &self,
+        names: &BTreeSet<(String, String)>,
+    ) -> BTreeMap<(String, String), Result<Option<Ledger>, LedgerFault>> {
+        let mut ledgers = BTreeMap::new();
+        for (namespace, names) in by_namespace(names.iter().map(|(ns, name)| (&**ns, &**name))) {
+            ledgers.extend(self.ledgers_of_namespace(namespace, names).await);
+        }
+        ledgers
+    }
+
+    async fn write_ledger(
+        &self,
+        namespace: &str,
+        name: &str,
+        targets: &BTreeSet<Target>,
+        version: Option<&str>,
+    ) -> Result<Ledger, WriteError> {
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps");
+        let text = ledger::format(targets);
+        let (what, body) = match version {
+            Some(version) => {
+                let what = format!("patch configmap `{name}` in namespace `{namespace}`");
+                let patch = json!({
+                    "metadata": {"resourceVersion": version},
+                    "data": {ledger::KEY: text},
+                });
+                let answer = self.patch(&what, &path, name, &patch).await;
+                // Gone since it was read: somebody deleted it in between.
+                let gone = |failure: Failure| match failure.is_not_found() {
+                    true => WriteError::Conflict,
+                    false => failure.into(),
+                };
+                (what, answer.map_err(gone)?)
+            }
+            None => {
+                let what = format!("create configmap `{name}` in namespace `{namespace}`");
+                let configmap = json!({
+                    "apiVersion": "v1",
+                    "kind": "ConfigMap",
+                    "metadata": {"name": name, "namespace": namespace},
+                    "data": {ledger::KEY: text},
+                });
+                let request = http::Request::post(format!(
+                    "{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
+                ))
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(configmap.to_string().into_bytes())
+                .map_err(BuildError::BuildRequest);
+                // Already there: 409 as well, and a conflict just the same.
+                (what.clone(), self.door()?.write(&what, request).await?.body)
+            }
+        };
+        let configmap = door::parse(&what, &body)?;
+        translate::ledger(configmap).map_err(|fault| {
+            WriteError::Failed(Silence::new(SilenceReason::Garbled, fault.to_string()))
+        })
+    }
+
+    async fn delete_ledger(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<(), WriteError> {
+        let what = format!("delete configmap `{name}` in namespace `{namespace}`");
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps");
+        let params = DeleteParams::default()
+            .preconditions(Preconditions { resource_version: Some(version.to_owned()), uid: None });
+        match self.door()?.write(&what, Request::new(path).delete(name, &params)).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.is_not_found() => Ok(()),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        let group = group(Flavour::LoadBalancerController);
+        let path = format!("{group}/namespaces/{namespace}/targetgroupbindings");
+        let what = format!("take the finalizer off targetgroupbinding `{namespace}/{name}`");
+        let object = format!("{path}/{name}");
+        let meta = match self.door()?.get::<wire::TargetGroupBinding>(&what, &object).await {
+            Ok(binding) if binding.metadata.uid == uid => binding.metadata,
+            Ok(_) => return Ok(()),
+            Err(failure) if failure.is_not_found() => return Ok(()),
+            Err(failure) => return Err(failure.into()),
+        };
+        if !meta.finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+            return Ok(());
+        }
+        // Only a deletion makes this a clean-up; without one, what was observed was another world.
+        if meta.deletion_timestamp.is_none() {
+            return Err(WriteError::Conflict);
+        }
+        let rest: Vec<&String> =
+            meta.finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).collect();
+        let patch =
+            json!({"metadata": {"resourceVersion": meta.resource_version, "finalizers": rest}});
+        match self.patch(&what, &path, name, &patch).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.is_not_found() => Ok(()),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}
+
+fn silence(failure: Failure) -> Silence {
+    failure.silence
+}
+
+fn hidden<T>(failure: Failure) -> Trace<T> {
+    Trace { found: Vec::new(), hidden: Some(failure.silence) }
+}
+
+fn api(flavour: Flavour) -> &'static str {
+    match flavour {
+        Flavour::LoadBalancerController => "elbv2.k8s.aws",
+        Flavour::AutoMode => "eks.amazonaws.com",
+    }
+}
+
+/// The path of a flavour's API group. `v1alpha1` is served too, with a smaller schema: never used.
+fn group(flavour: Flavour) -> &'static str {
+    match flavour {
+        Flavour::LoadBalancerController => "/apis/elbv2.k8s.aws/v1beta1",
+        Flavour::AutoMode => "/apis/eks.amazonaws.com/v1",
+    }
+}
+
+fn within(what: &str, namespace: Option<&str>) -> String {
+    match namespace {
+        Some(namespace) => format!("{what} in namespace `{namespace}`"),
+        None => what.to_owned(),
+    }
+}
+
+fn get_configmap(namespace: &str, name: &str) -> String {
+    format!("get configmap `{name}` in namespace `{namespace}`")
+}
+
+fn by_namespace<'a>(
+    names: impl Iterator<Item = (&'a str, &'a str)>,
+) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+    let mut sorted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (namespace, name) in names {
+        sorted.entry(namespace).or_default().insert(name);
+    }
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::door::fake;
+    use super::*;
+
+    fn cluster(
+        answer: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static,
+    ) -> (KubeCluster, fake::Log) {
+        let (client, log) = fake::client(answer);
+        (KubeCluster::new("it", client, Settings::default()), log)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_knows_nothing_is_no_cluster_without_bindings() {
+        let (web_server, _) = cluster(|_, _| (404, "<html>not here</html>".to_owned()));
+        let silence = web_server.bindings(Flavour::LoadBalancerController, None).await.unwrap_err();
+        assert_eq!(silence.reason, SilenceReason::Garbled);
+        assert_eq!(
+            silence.message,
+            "failed to list targetgroupbindings.elbv2.k8s.aws: what answers there is no Kubernetes API"
+        );
+        let (kubernetes, log) = cluster(|line, _| match line {
+            "GET /apis" => (200, r#"{"kind":"APIGroupList"}"#.to_owned()),
+            _ => (404, "404 page not found".to_owned()),
+        });
+        assert_eq!(kubernetes.bindings(Flavour::LoadBalancerController, None).await, Ok(vec![]));
+        assert_eq!(kubernetes.bindings(Flavour::AutoMode, None).await, Ok(vec![]));
+        assert_eq!(log.lock().unwrap().iter().filter(|line| *line == "GET /apis").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn pods_are_read_one_by_one_or_listed_where_that_costs_less() {
+        let pod = |name: &str| {
+            format!(r#"{{"metadata":{{"name":"{name}","namespace":"a"}},"spec":{{}}}}"#)
+        };
+        let (it, log) = cluster(move |line, _| {
+            match line.strip_prefix("GET /api/v1/namespaces/a/pods").unwrap() {
+                list if list.starts_with('?') => {
+                    let all: Vec<_> = (0..40).map(|n| pod(&format!("web-{n}"))).collect();
+                    (200, format!(r#"{{"items":[{}]}}"#, all.join(",")))
+                }
+                "/web-0" => (200, pod("web-0")),
+                _ => (404, String::new()),
+            }
+        });
+        let named = |count: usize| -> BTreeSet<PodName> {
+            let name = |n| PodName { namespace: "a".to_owned(), name: format!("web-{n}") };
+            (0..count).map(name).collect()
+        };
+        assert_eq!(it.pods(&named(2)).await.unwrap().len(), 1);
+        assert_eq!(log.lock().unwrap().len(), 2);
+        assert_eq!(it.pods(&named(30)).await.unwrap().len(), 30);
+        assert_eq!(log.lock().unwrap().len(), 3);
+        assert_eq!(it.pods(&BTreeSet::new()).await, Ok(vec![]));
+        assert_eq!(log.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_cluster_without_a_client_gives_its_reason_to_every_question() {
+        let silence = Silence::new(SilenceReason::InvalidConfig, "no such file");
+        let it = KubeCluster::silent("it", silence.clone(), Settings::default());
+        assert_eq!(it.identity().await, Err(silence.clone()));
+        assert_eq!(it.bindings(Flavour::AutoMode, None).await, Err(silence.clone()));
+        assert_eq!(it.controllers().await, Err(silence.clone()));
+        let write = it.write_ledger("a", "b", &BTreeSet::new(), None).await;
+        assert_eq!(write, Err(WriteError::Failed(silence)));
+    }
+}
