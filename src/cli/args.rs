@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use mctg::plan::Cap;
 
 use super::help;
 
@@ -74,13 +75,25 @@ pub(crate) enum Verb {
 pub(crate) struct Global {
     /// Context to read, or for changing verbs to write to: names and globs, repeatable, or
     /// separated by commas
-    #[arg(long, value_name = "NAME", value_delimiter = ',', global = true, help_heading = "Clusters")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        global = true,
+        help_heading = "Clusters"
+    )]
     pub(crate) context: Vec<String>,
     /// Take every context of the kubeconfig, whatever MCTG_CONTEXTS says
     #[arg(long, global = true, help_heading = "Clusters", conflicts_with = "context")]
     pub(crate) all_contexts: bool,
     /// For changing verbs: contexts to read beside those to write to [default: as `status`]
-    #[arg(long, value_name = "NAME", value_delimiter = ',', global = true, help_heading = "Clusters")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        global = true,
+        help_heading = "Clusters"
+    )]
     pub(crate) observe: Vec<String>,
     /// Kubeconfig to use instead of KUBECONFIG or ~/.kube/config
     #[arg(long, value_name = "FILE", global = true, help_heading = "Clusters")]
@@ -100,15 +113,31 @@ pub(crate) struct Global {
     pub(crate) request_timeout: Duration,
 
     /// Namespace whose bindings are shown or changed
-    #[arg(short, long, value_name = "NAMESPACE", global = true, help_heading = "What to show or change")]
+    #[arg(
+        short,
+        long,
+        value_name = "NAMESPACE",
+        global = true,
+        help_heading = "What to show or change"
+    )]
     pub(crate) namespace: Option<String>,
     /// All namespaces
-    #[arg(short = 'A', long, global = true, conflicts_with = "namespace",
-          help_heading = "What to show or change")]
+    #[arg(
+        short = 'A',
+        long,
+        global = true,
+        conflicts_with = "namespace",
+        help_heading = "What to show or change"
+    )]
     pub(crate) all_namespaces: bool,
     /// Labels that the bindings must have, as in `app=web,tier!=test`
-    #[arg(short = 'l', long, value_name = "SELECTOR", global = true,
-          help_heading = "What to show or change")]
+    #[arg(
+        short = 'l',
+        long,
+        value_name = "SELECTOR",
+        global = true,
+        help_heading = "What to show or change"
+    )]
     pub(crate) selector: Option<String>,
     /// Ask AWS for attributes, listeners and rules of more than 20 target groups too
     #[arg(long, global = true, help_heading = "What to show or change")]
@@ -131,20 +160,45 @@ pub(crate) struct Global {
     pub(crate) aws_qps: Option<f64>,
 
     /// Format
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT", global = true,
-          help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        global = true,
+        help_heading = "Output"
+    )]
     pub(crate) output: Output,
     /// Findings that lead to exit code 1: this bad or worse
-    #[arg(long, value_enum, default_value_t, value_name = "SEVERITY", global = true,
-          help_heading = "Output")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "SEVERITY",
+        global = true,
+        help_heading = "Output"
+    )]
     pub(crate) fail_on: FailOn,
     /// Findings to leave out, by code or glob such as MCTG2*, repeatable; never what could not be
     /// read
-    #[arg(long, value_name = "CODE", value_delimiter = ',', global = true, help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "CODE",
+        value_delimiter = ',',
+        global = true,
+        help_heading = "Output"
+    )]
     pub(crate) ignore: Vec<String>,
     /// When to colour
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true,
-          help_heading = "Output")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        global = true,
+        help_heading = "Output"
+    )]
     pub(crate) color: Color,
     /// Log calls and times to stderr; twice for more
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Output")]
@@ -211,7 +265,7 @@ pub(crate) struct PlanArgs {
     pub(crate) via: ViaArg,
     /// Deregister nothing for a binding where more than this would go
     #[arg(long, value_name = "N|N%", value_parser = max_deregister)]
-    pub(crate) max_deregister: Option<MaxDeregister>,
+    pub(crate) max_deregister: Option<Cap>,
     /// Deregister the last healthy target of a group too
     #[arg(long)]
     pub(crate) allow_empty: bool,
@@ -227,13 +281,6 @@ pub(crate) enum ViaArg {
     Auto,
     /// Directly
     Direct,
-}
-
-/// How much may go in one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MaxDeregister {
-    Targets(usize),
-    Percent(u8),
 }
 
 #[derive(Args, Debug)]
@@ -347,11 +394,9 @@ pub(crate) struct Refused {
 impl Refused {
     /// Names the first refused flag that was given, and why it is refused.
     pub(crate) fn reason(&self) -> Option<(&'static str, &'static str)> {
-        const ONE_CLUSTER: &str =
-            "it names one cluster, and this program reads several: put it into a kubeconfig \
+        const ONE_CLUSTER: &str = "it names one cluster, and this program reads several: put it into a kubeconfig \
              context and choose that with --context";
-        const ONE_USER: &str =
-            "it is a credential of one cluster, and this program reads several: put it into a \
+        const ONE_USER: &str = "it is a credential of one cluster, and this program reads several: put it into a \
              kubeconfig context and choose that with --context";
         const NOT_SENT: &str = "only --as and --as-group are passed on to every cluster";
         [
@@ -417,14 +462,14 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-fn max_deregister(text: &str) -> Result<MaxDeregister, String> {
+fn max_deregister(text: &str) -> Result<Cap, String> {
     let complaint = || format!("`{text}` is neither a number nor a percentage from 0% to 100%");
     match text.strip_suffix('%') {
         Some(percent) => match percent.parse() {
-            Ok(percent @ 0..=100) => Ok(MaxDeregister::Percent(percent)),
+            Ok(percent @ 0..=100) => Ok(Cap::Percent(percent)),
             _ => Err(complaint()),
         },
-        None => text.parse().map(MaxDeregister::Targets).map_err(|_| complaint()),
+        None => text.parse().map(Cap::Count).map_err(|_| complaint()),
     }
 }
 
@@ -522,8 +567,8 @@ mod tests {
 
     #[test]
     fn a_cap_is_a_number_or_a_percentage() {
-        assert_eq!(max_deregister("3"), Ok(MaxDeregister::Targets(3)));
-        assert_eq!(max_deregister("50%"), Ok(MaxDeregister::Percent(50)));
+        assert_eq!(max_deregister("3"), Ok(Cap::Count(3)));
+        assert_eq!(max_deregister("50%"), Ok(Cap::Percent(50)));
         for text in ["", "-1", "101%", "x%", "%"] {
             assert!(max_deregister(text).is_err(), "{text}");
         }
