@@ -422,9 +422,13 @@ impl Refused {
 /// Makes the command tree, called as `argv0` was: `kubectl mctg` where that begins with `kubectl-`,
 /// as kubectl calls its plugins, else the file's own name.
 pub(crate) fn command(argv0: &OsStr) -> Command {
+    named(argv0, Cli::command())
+}
+
+fn named(argv0: &OsStr, command: Command) -> Command {
     let file = Path::new(argv0).file_stem().and_then(OsStr::to_str).unwrap_or("kubectl-mctg");
     let called = if file.starts_with("kubectl-") { PLUGIN } else { file };
-    let mut command = Cli::command().bin_name(called);
+    let mut command = command.bin_name(called);
     command.build();
     let renamed = |command: Command| {
         let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -487,7 +491,8 @@ mod tests {
 
     fn help(argv0: &str, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let error = command(OsStr::new(argv0)).term_width(80).try_get_matches_from(words);
+        let error =
+            named(OsStr::new(argv0), Cli::command().term_width(80)).try_get_matches_from(words);
         error.unwrap_err().to_string()
     }
 

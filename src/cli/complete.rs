@@ -5,10 +5,10 @@
 
 use std::io::{self, Write};
 
-use clap::{Arg, Command};
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::{Shell, generate};
 
-use super::args::CompletionShell;
+use super::args::{Cli, CompletionShell};
 
 /// The file that `completion kubectl` is to be saved as.
 const KUBECTL_SCRIPT: &str = "\
@@ -28,11 +28,7 @@ const FILES: &str = ":0";
 /// # Errors
 ///
 /// Passes on what the writer says.
-pub(crate) fn script(
-    shell: CompletionShell,
-    command: &mut Command,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub(crate) fn script(shell: CompletionShell, out: &mut dyn Write) -> io::Result<()> {
     let shell = match shell {
         CompletionShell::Kubectl => return out.write_all(KUBECTL_SCRIPT.as_bytes()),
         CompletionShell::Bash => Shell::Bash,
@@ -42,8 +38,7 @@ pub(crate) fn script(
     };
     // The generator cannot report a failed write; into memory there is none.
     let mut text = Vec::new();
-    command.set_bin_name("kubectl-mctg");
-    generate(shell, command, "kubectl-mctg", &mut text);
+    generate(shell, &mut Cli::command(), "kubectl-mctg", &mut text);
     out.write_all(&text)
 }
 
@@ -247,8 +242,7 @@ mod tests {
             CompletionShell::PowerShell,
         ] {
             let mut out = Vec::new();
-            let mut command = args::command(OsStr::new("kubectl-mctg"));
-            script(shell, &mut command, &mut out).unwrap();
+            script(shell, &mut out).unwrap();
             let text = String::from_utf8(out).unwrap();
             assert!(text.contains("reconcile"), "{shell:?}: {text}");
         }

@@ -58,7 +58,7 @@ pub(crate) fn explain(
         (Output::Yaml, _) => document::yaml(&document(), out),
         (Output::Jsonl, _) => rules.iter().try_for_each(|rule| document::line(rule, out)),
         (Output::Table | Output::Wide, Some(rule)) => text::one(rule, look, out),
-        (Output::Table | Output::Wide, None) => text::all(&rules, look, out),
+        (Output::Table | Output::Wide, None) => text::all(&rules, out),
     })
 }
 

@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mctg::error::escape;
-use mctg::findings::Severity;
-use mctg::report::ContextReport;
+use mctg::findings::{Finding, Severity};
+use mctg::report::{ContextReport, GroupStatus};
 use owo_colors::{OwoColorize, Style};
 use tabled::builder::Builder;
 use tabled::settings::object::Columns;
@@ -102,7 +102,11 @@ impl Look {
 
 /// Short names of contexts, where they stay unique: an EKS ARN is shortened to its cluster.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Names(BTreeMap<String, String>);
+pub(crate) struct Names {
+    contexts: BTreeMap<String, String>,
+    /// The owner's name of a generated binding, by context, namespace and the binding's own name.
+    owners: BTreeMap<(String, String, String), String>,
+}
 
 impl Names {
     /// Shortens the names of a report's contexts.
@@ -121,12 +125,39 @@ impl Names {
             let short = short(name);
             escape(if uses.get(&short) == Some(&1) { &short } else { name })
         };
-        Self(contexts.iter().map(|c| (c.context.clone(), choose(&c.context))).collect())
+        Self {
+            contexts: contexts.iter().map(|c| (c.context.clone(), choose(&c.context))).collect(),
+            owners: BTreeMap::new(),
+        }
+    }
+
+    /// Learns the owners of generated bindings: people know those, not the bindings.
+    fn with_owners(mut self, groups: &[GroupStatus]) -> Self {
+        for binding in groups.iter().flat_map(|group| &group.bindings) {
+            if let Some(owner) = &binding.owner {
+                let key =
+                    (binding.context.clone(), binding.namespace.clone(), binding.name.clone());
+                self.owners.insert(key, owner.name.clone());
+            }
+        }
+        self
+    }
+
+    /// The binding of a finding, as `namespace/name`; its owner's name where it has one.
+    fn binding(&self, finding: &Finding) -> Option<String> {
+        let name = finding.binding.clone()?;
+        let Some(namespace) = finding.namespace.clone() else {
+            return Some(escape(&name));
+        };
+        let context = finding.context.clone().unwrap_or_default();
+        let key = (context, namespace, name);
+        let shown = self.owners.get(&key).unwrap_or(&key.2);
+        Some(escape(&format!("{}/{shown}", key.1)))
     }
 
     /// The name to show for a context.
     pub(crate) fn get(&self, context: &str) -> String {
-        self.0.get(context).cloned().unwrap_or_else(|| escape(context))
+        self.contexts.get(context).cloned().unwrap_or_else(|| escape(context))
     }
 }
 
@@ -157,7 +188,7 @@ pub(crate) enum Align {
     Right,
 }
 
-/// Lines up cells in columns with two blanks between them; no trailing blanks.
+/// Lines up cells in columns, two blanks apart, numbers one; no trailing blanks.
 pub(crate) fn align(rows: &[Vec<String>], aligns: &[Align]) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
@@ -167,13 +198,15 @@ pub(crate) fn align(rows: &[Vec<String>], aligns: &[Align]) -> Vec<String> {
         builder.push_record(row);
     }
     let mut table = builder.build();
-    table.with(TableStyle::empty()).with(Padding::new(0, 2, 0, 0));
+    table.with(TableStyle::empty());
     for (index, align) in aligns.iter().enumerate() {
         let alignment = match align {
             Align::Left => Alignment::left(),
             Align::Right => Alignment::right(),
         };
-        table.with(Modify::new(Columns::one(index)).with(alignment));
+        let numbers = *align == Align::Right && aligns.get(index + 1) == Some(&Align::Right);
+        let padding = Padding::new(0, if numbers { 1 } else { 2 }, 0, 0);
+        table.with(Modify::new(Columns::one(index)).with(alignment).with(padding));
     }
     table.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
 }

@@ -43,13 +43,14 @@ fn paragraph(label: &str, text: &str, look: &Look, out: &mut dyn Write) -> io::R
 /// # Errors
 ///
 /// Passes on what the writer says.
-pub(crate) fn all(rules: &[&Rule], look: &Look, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn all(rules: &[&Rule], out: &mut dyn Write) -> io::Result<()> {
     let mut rows = vec![["CODE", "NAME", "SEVERITY"].map(str::to_owned).to_vec()];
     rows.extend(rules.iter().map(|rule| {
         // The condition is told where the finding is explained.
-        let severity = rule.severity.split([' ', ';']).next().unwrap_or_default();
-        let or_less = if severity == rule.severity { "" } else { ", or other" };
-        vec![rule.code.to_owned(), rule.name.to_owned(), format!("{severity}{or_less}")]
+        let words = ["critical", "warning", "info"];
+        let levels: Vec<&str> =
+            words.into_iter().filter(|word| rule.severity.contains(word)).collect();
+        vec![rule.code.to_owned(), rule.name.to_owned(), levels.join(" or ")]
     }));
     for line in align(&rows, &[Align::Left; 3]) {
         writeln!(out, "{line}")?;

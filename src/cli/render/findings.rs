@@ -33,9 +33,8 @@ pub(super) fn write(
 
 fn write_one(finding: &Finding, names: &Names, look: &Look, out: &mut dyn Write) -> io::Result<()> {
     let mut place: Vec<String> = finding.context.iter().map(|context| names.get(context)).collect();
-    if let Some(binding) = &finding.binding {
-        let namespace = finding.namespace.as_deref().unwrap_or_default();
-        place.push(escape(&format!("{namespace}/{binding}")));
+    if let Some(binding) = names.binding(finding) {
+        place.push(binding);
     } else if let Some(arn) = &finding.target_group_arn {
         place.push(escape(arn.name()));
     }

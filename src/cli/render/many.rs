@@ -202,7 +202,7 @@ fn shares(a: Option<f64>, b: Option<f64>) -> String {
         (Some(a), Some(b)) if a + b > 0.0 => {
             let left = blocks(a / (a + b));
             let bar = format!("{}│{}", "█".repeat(left), "█".repeat(10 - left));
-            format!("{:>4} {bar} {}", percent(a), percent(b))
+            format!("{:>4} {bar} {:>3}", percent(a), percent(b))
         }
         _ => "-".to_owned(),
     }

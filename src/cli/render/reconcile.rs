@@ -112,8 +112,9 @@ pub(crate) fn closing(
             let name = binding_name(binding, &names);
             let error = escape(step.error.as_deref().unwrap_or("no reason given"));
             let what = format!("{name}: failed to {}: {error}", action(step.action));
-            for line in wrap(&what, look.width - 2) {
-                writeln!(out, "{} {line}", look.styles.bad("!"))?;
+            for (index, line) in wrap(&what, look.width - 2).iter().enumerate() {
+                let mark = if index == 0 { look.styles.bad("!") } else { " ".to_owned() };
+                writeln!(out, "{mark} {line}")?;
             }
         }
     }
@@ -157,14 +158,16 @@ pub(crate) fn step_line(at: Duration, place: &str, step: &Step) -> String {
         Action::RemoveFinalizer => ("finalizer", "removed".to_owned()),
     };
     let line = match step.result {
-        StepResult::Done => format!("{word:<13} {thing}"),
+        StepResult::Done => format!("{word:<13} {thing}, {place}"),
         StepResult::Failed => {
             let error = step.error.as_deref().unwrap_or("no reason given");
-            format!("{:<13} to {}: {error}", "failed", action(step.action))
+            format!("{:<13} to {}, {place}: {error}", "failed", action(step.action))
         }
-        StepResult::Skipped => format!("{:<13} to {}", "skipped", action(step.action)),
+        StepResult::Skipped => {
+            format!("{:<13} not tried: to {}, {place}", "skipped", action(step.action))
+        }
     };
-    progress_line(at, &format!("{line}  {place}"))
+    progress_line(at, &line)
 }
 
 /// A line of progress: `   0:03  text`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mctg::error::escape;
 use mctg::findings::{Finding, Severity, catalogue};
-use mctg::report::{ContextReport, GroupStatus, HealthCounts, Status};
+use mctg::report::{BindingState, ContextReport, GroupStatus, HealthCounts, Status};
 
 use super::{Look, Names, count, elapsed, findings, list, many, tree, wrap};
 use crate::cli::exit::Exit;
@@ -36,7 +36,7 @@ pub(crate) fn write(
     look: &Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let names = Names::of(&report.contexts);
+    let names = Names::of(&report.contexts).with_owners(&report.target_groups);
     if report.demo {
         demo_mark(look, out)?;
     }
@@ -86,7 +86,7 @@ fn verdict(report: &Status, names: &Names, look: &Look, out: &mut dyn Write) -> 
         });
     }
     text.push(totals(report));
-    if report.complete && worst.is_none() && !report.target_groups.is_empty() {
+    if report.complete && worst.is_none() && !report.target_groups.is_empty() && is_calm(report) {
         text.push("Nothing to do.".to_owned());
     }
     let indent = word.len() + 2;
@@ -100,13 +100,17 @@ fn verdict(report: &Status, names: &Names, look: &Look, out: &mut dyn Write) -> 
     Ok(())
 }
 
+/// Says whether everything is as it should be, healthy included.
+fn is_calm(report: &Status) -> bool {
+    report.target_groups.iter().flat_map(|group| &group.bindings).all(|binding| {
+        binding.state == BindingState::InSync && binding.healthy == binding.registered
+    })
+}
+
 /// Names what a finding is about: `default/nginx of pri`, a group, a context.
 fn subject(finding: &Finding, names: &Names) -> String {
     let context = finding.context.as_deref().map(|context| names.get(context));
-    let binding = finding.binding.as_deref().map(|binding| match &finding.namespace {
-        Some(namespace) => escape(&format!("{namespace}/{binding}")),
-        None => escape(binding),
-    });
+    let binding = names.binding(finding);
     match (binding, context, &finding.target_group_arn) {
         (Some(binding), Some(context), _) => format!("{binding} of {context}"),
         (Some(binding), None, _) => binding,
@@ -256,7 +260,7 @@ fn footer(report: &Status, run: &Run, look: &Look, out: &mut dyn Write) -> io::R
     let mut text = read_line(&report.contexts);
     if !report.target_groups.is_empty() {
         let read = report.target_groups.iter().filter(|group| group.health.is_some()).count();
-        text.push_str(&format!(", {read}/{}", count(report.target_groups.len(), "target group")));
+        text.push_str(&format!(", {read}/{} target groups", report.target_groups.len()));
     }
     if let Some(took) = run.took {
         text.push_str(&format!(" in {}", elapsed(took)));
@@ -279,5 +283,5 @@ fn footer(report: &Status, run: &Run, look: &Look, out: &mut dyn Write) -> io::R
 pub(super) fn read_line(contexts: &[ContextReport]) -> String {
     let own = || contexts.iter().filter(|context| context.same_as.is_none());
     let read = own().filter(|context| context.reachable).count();
-    format!("Read {read}/{}", count(own().count(), "context"))
+    format!("Read {read}/{} contexts", own().count())
 }

@@ -152,14 +152,39 @@ impl Block<'_> {
         for (row, line) in rows.iter().zip(lines) {
             let mark = self.look.styles.mark(row.mark);
             writeln!(out, "{}", format!("{rail}{mark} {line}").trim_end())?;
-            let children = align(&row.children, &[Align::Left; 6]);
-            for (index, child) in children.iter().enumerate() {
-                let branch = if index + 1 == children.len() { "└─" } else { "├─" };
-                writeln!(out, "{rail}  {branch} {child}")?;
-            }
+            self.write_children(rail, &row.children, out)?;
         }
         for line in wrap(&self.note(), self.look.width - 3) {
             writeln!(out, "{rail}  {line}")?;
+        }
+        Ok(())
+    }
+
+    /// In columns where everything is shown, else one sentence each.
+    fn write_children(
+        &self,
+        rail: char,
+        children: &[Vec<String>],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let lines: Vec<Vec<String>> = if self.look.wide {
+            align(children, &[Align::Left; 5]).into_iter().map(|line| vec![line]).collect()
+        } else {
+            let text = |cells: &Vec<String>| {
+                let facts: Vec<&str> =
+                    cells.iter().skip(2).map(String::as_str).filter(|c| !c.is_empty()).collect();
+                let head = cells.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
+                format!("{head}  {}", facts.join(", "))
+            };
+            children.iter().map(|cells| wrap_after(&text(cells), self.look.width - 6)).collect()
+        };
+        for (index, lines) in lines.iter().enumerate() {
+            let last = index + 1 == children.len();
+            let (branch, stem) = if last { ("└─", "  ") } else { ("├─", "│ ") };
+            for (index, line) in lines.iter().enumerate() {
+                let lead = if index == 0 { branch } else { stem };
+                writeln!(out, "{rail}  {lead} {line}")?;
+            }
         }
         Ok(())
     }
@@ -336,14 +361,7 @@ impl Block<'_> {
     fn binding_name(&self, binding: &BindingStatus) -> String {
         let name = match &binding.owner {
             None => format!("tgb/{}", binding.name),
-            Some(owner) => {
-                let kind = match owner.kind {
-                    OwnerKind::Service => "svc",
-                    OwnerKind::Ingress | OwnerKind::IngressGroup => "ing",
-                    OwnerKind::Gateway => "gateway",
-                };
-                format!("{kind}/{}", owner.name)
-            }
+            Some(owner) => format!("{}/{}", kind(owner.kind), owner.name),
         };
         let star = if self.is_owner(binding) { " *" } else { "" };
         if self.namespaces().len() > 1 {
@@ -423,7 +441,8 @@ impl Block<'_> {
             address.push_str(&format!(":{server_id}"));
         }
         let health = match &target.health {
-            None => "not registered".to_owned(),
+            // The class says it.
+            None => String::new(),
             Some(health) => match &health.reason {
                 Some(reason) => format!("{} {reason}", health.state),
                 None => health.state.to_string(),
@@ -531,6 +550,20 @@ impl Block<'_> {
         }
         escape(&sentences.join(" "))
     }
+}
+
+fn kind(kind: OwnerKind) -> &'static str {
+    match kind {
+        OwnerKind::Service => "svc",
+        OwnerKind::Ingress | OwnerKind::IngressGroup => "ing",
+        OwnerKind::Gateway => "gateway",
+    }
+}
+
+/// Breaks a text of at least two words; a double blank survives where the line is not broken.
+fn wrap_after(text: &str, width: usize) -> Vec<String> {
+    let text = text.trim_end();
+    if columns(text) <= width { vec![text.to_owned()] } else { wrap(text, width) }
 }
 
 /// Says whether a target is shown although nobody asked for all.

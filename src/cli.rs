@@ -55,10 +55,7 @@ fn run(cli: &Cli, argv0: &std::ffi::OsStr, terminal: &mut Terminal) -> Result<Ex
     match &cli.verb {
         Verb::Explain(args) => explain::explain(args.code.as_deref(), cli.global.output, terminal),
         Verb::Version => explain::version(cli.global.output, terminal),
-        Verb::Completion(args) => {
-            let mut command = args::command(argv0);
-            terminal.print(|_, out| complete::script(args.shell, &mut command, out))
-        }
+        Verb::Completion(args) => terminal.print(|_, out| complete::script(args.shell, out)),
         Verb::Complete(args) => {
             let command = args::command(argv0);
             let codes: Vec<&str> =
