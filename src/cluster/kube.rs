@@ -361,6 +361,18 @@ impl Cluster for KubeCluster {
         Ok(found.into_iter().chain(auto_mode.ok().flatten()).collect())
     }
 
+    async fn reconcilers(&self) -> Reading<Vec<String>> {
+        let params = ListParams::default().labels("app.kubernetes.io/name=kubectl-mctg");
+        let items: Reading<Vec<wire::Stub>> = self
+            .list("list cronjobs.batch", "/apis/batch/v1/cronjobs", params)
+            .await
+            .map_err(silence);
+        Ok(items?
+            .into_iter()
+            .map(|item| format!("{}/{}", item.metadata.namespace, item.metadata.name))
+            .collect())
+    }
+
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
         let what = within("list services", Some(namespace));
         let path = format!("/api/v1/namespaces/{namespace}/services");

@@ -21,8 +21,8 @@ impl World {
     /// Makes the world that `--demo` starts with, as it is at `now`.
     ///
     /// Two clusters, `blue` and `green`, share the target group of blue's Service `web/shop`: three
-    /// targets and two, over three zones, cross-zone off, the load balancer protected. The controllers
-    /// did their work and are gone since. One target of blue was taken out behind their back.
+    /// targets and two, over three zones, cross-zone off, the load balancer protected. No
+    /// controller is there; this program's CronJob works in its place. One target of blue was taken out behind their back.
     pub fn demo(now: Timestamp) -> Self {
         let age = Duration::from_secs(2 * 3_600);
         let world = Self::new(now.saturating_sub(age).unwrap_or(now));
@@ -32,6 +32,7 @@ impl World {
         for (cluster, pods) in [(&blue, &BLUE[..]), (&green, &GREEN[..])] {
             cluster.with(|state| {
                 state.add_service("web", "shop", 80, 8080);
+                state.reconcilers.push("kube-system/kubectl-mctg".to_owned());
                 for address in pods {
                     state.add_pod("web", "shop", address);
                 }

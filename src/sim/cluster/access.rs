@@ -55,6 +55,11 @@ impl Door for Cluster {
         self.read(Request::Controllers, Where::AllNamespaces, |s| s.controllers.clone()).await
     }
 
+    async fn reconcilers(&self) -> Reading<Vec<String>> {
+        self.read(Request::Reconcilers, Where::AllNamespaces, |state| state.reconcilers.clone())
+            .await
+    }
+
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
         self.read(Request::Services, Some(namespace).into(), |state| {
             let services = state.services.values().map(|service| &service.service);

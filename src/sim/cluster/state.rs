@@ -36,6 +36,8 @@ pub struct ClusterState {
     pub ledgers: BTreeMap<String, StoredLedger>,
     /// The controllers.
     pub controllers: Vec<Controller>,
+    /// This program's own CronJobs, as `namespace/name`.
+    pub reconcilers: Vec<String>,
     now: Timestamp,
     sequence: u64,
 }
@@ -154,6 +156,7 @@ impl ClusterState {
             nodes: BTreeMap::new(),
             ledgers: BTreeMap::new(),
             controllers: Vec::new(),
+            reconcilers: Vec::new(),
             now,
             sequence: 0,
         }

@@ -1,0 +1,621 @@
+//! What the command line takes.
+//!
+//! Flags are called as kubectl calls them. Those of kubectl that name one cluster make no sense
+//! for several, and are refused with a reason instead of being ignored.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use mctg::plan::Cap;
+
+use super::help;
+
+/// The name by which users call this program.
+const PLUGIN: &str = "kubectl mctg";
+
+/// See and repair load balancer target groups that several clusters share
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-mctg",
+    version,
+    after_help = help::TOP,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    styles = STYLES,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(flatten)]
+    pub(crate) refused: Refused,
+}
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold());
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Show who serves what share of each shared target group, what is wrong, and what to do
+    #[command(after_help = help::STATUS)]
+    Status(StatusArgs),
+    /// Show what `reconcile` would change
+    #[command(after_help = help::DIFF)]
+    Diff(DiffArgs),
+    /// Make registered targets and ledgers what the endpoints ask for, once
+    #[command(after_help = help::RECONCILE)]
+    Reconcile(ReconcileArgs),
+    /// Explain a finding: what it means, why it happens, how to repair it
+    #[command(after_help = help::EXPLAIN)]
+    Explain(ExplainArgs),
+    /// Play the whole story on two simulated clusters
+    #[command(after_help = help::DEMO)]
+    Demo(DemoArgs),
+    /// Print a completion script
+    #[command(after_help = help::COMPLETION)]
+    Completion(CompletionArgs),
+    /// Print the version
+    #[command(after_help = help::VERSION)]
+    Version,
+    /// Complete a command line, as kubectl asks for it
+    #[command(name = "__complete", hide = true)]
+    Complete(CompleteArgs),
+}
+
+/// The flags of every verb.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// Context to read, or for changing verbs to write to: names and globs, repeatable, or
+    /// separated by commas
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        global = true,
+        help_heading = "Clusters"
+    )]
+    pub(crate) context: Vec<String>,
+    /// Take every context of the kubeconfig, whatever MCTG_CONTEXTS says
+    #[arg(long, global = true, help_heading = "Clusters", conflicts_with = "context")]
+    pub(crate) all_contexts: bool,
+    /// For changing verbs: contexts to read beside those to write to [default: as `status`]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        global = true,
+        help_heading = "Clusters"
+    )]
+    pub(crate) observe: Vec<String>,
+    /// Kubeconfig to use instead of KUBECONFIG or ~/.kube/config
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Clusters")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Use the ServiceAccount of the pod this runs in
+    #[arg(long, global = true, help_heading = "Clusters")]
+    pub(crate) in_cluster: bool,
+    /// User to impersonate in every cluster
+    #[arg(long = "as", value_name = "USER", global = true, help_heading = "Clusters")]
+    pub(crate) impersonate: Option<String>,
+    /// Group to impersonate in every cluster, repeatable
+    #[arg(long = "as-group", value_name = "GROUP", global = true, help_heading = "Clusters")]
+    pub(crate) impersonate_group: Vec<String>,
+    /// How long to wait for one answer of an API server, such as 10s or 1m; 0 waits for ever
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s", global = true,
+          hide_default_value = false, help_heading = "Clusters")]
+    pub(crate) request_timeout: Duration,
+
+    /// Namespace whose bindings are shown or changed
+    #[arg(
+        short,
+        long,
+        value_name = "NAMESPACE",
+        global = true,
+        help_heading = "What to show or change"
+    )]
+    pub(crate) namespace: Option<String>,
+    /// All namespaces
+    #[arg(
+        short = 'A',
+        long,
+        global = true,
+        conflicts_with = "namespace",
+        help_heading = "What to show or change"
+    )]
+    pub(crate) all_namespaces: bool,
+    /// Labels that the bindings must have, as in `app=web,tier!=test`
+    #[arg(
+        short = 'l',
+        long,
+        value_name = "SELECTOR",
+        global = true,
+        help_heading = "What to show or change"
+    )]
+    pub(crate) selector: Option<String>,
+    /// Ask AWS for attributes, listeners and rules of more than 20 target groups too
+    #[arg(long, global = true, help_heading = "What to show or change")]
+    pub(crate) deep: bool,
+
+    /// AWS profile, or CONTEXT=PROFILE, repeatable [default: that of the context's own entry]
+    #[arg(long, value_name = "[CONTEXT=]PROFILE", global = true, help_heading = "AWS")]
+    pub(crate) profile: Vec<String>,
+    /// AWS region where no ARN tells it
+    #[arg(long, value_name = "REGION", global = true, help_heading = "AWS")]
+    pub(crate) region: Option<String>,
+    /// Address of the Elastic Load Balancing API
+    #[arg(long, value_name = "URL", global = true, help_heading = "AWS")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Do not assume the roles that bindings name
+    #[arg(long, global = true, help_heading = "AWS")]
+    pub(crate) no_assume_role: bool,
+    /// Calls a second that AWS is asked at most, after a burst [default: reads 5, writes 1]
+    #[arg(long, value_name = "NUMBER", value_parser = rate, global = true, help_heading = "AWS")]
+    pub(crate) aws_qps: Option<f64>,
+
+    /// Format
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        global = true,
+        help_heading = "Output"
+    )]
+    pub(crate) output: Output,
+    /// Findings that lead to exit code 1: this bad or worse
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "SEVERITY",
+        global = true,
+        help_heading = "Output"
+    )]
+    pub(crate) fail_on: FailOn,
+    /// Findings to leave out, by code or glob such as MCTG2*, repeatable; never what could not be
+    /// read
+    #[arg(
+        long,
+        value_name = "CODE",
+        value_delimiter = ',',
+        global = true,
+        help_heading = "Output"
+    )]
+    pub(crate) ignore: Vec<String>,
+    /// When to colour
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        global = true,
+        help_heading = "Output"
+    )]
+    pub(crate) color: Color,
+    /// Log calls and times to stderr; twice for more
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Output")]
+    pub(crate) verbose: u8,
+    /// Run on two simulated clusters: nothing real is read or changed
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) demo: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Text for people
+    #[default]
+    Table,
+    /// The same with every target
+    Wide,
+    /// One document
+    Json,
+    /// One compact line for each binding
+    Jsonl,
+    /// One document
+    Yaml,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    Critical,
+    #[default]
+    Warning,
+    Info,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) names: Names,
+    /// Show the target groups of every binding, also those that are not shared
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) names: Names,
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+}
+
+/// What bends a plan.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PlanArgs {
+    /// Who makes the changes
+    #[arg(long, value_enum, default_value_t, value_name = "WAY")]
+    pub(crate) via: ViaArg,
+    /// Deregister nothing for a binding where more than this would go
+    #[arg(long, value_name = "N|N%", value_parser = max_deregister)]
+    pub(crate) max_deregister: Option<Cap>,
+    /// Deregister the last healthy target of a group too
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
+    /// With --via direct: act although a controller is at work, or may be
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ViaArg {
+    /// Directly where no controller is installed; else only what it could do itself
+    #[default]
+    Auto,
+    /// Directly
+    Direct,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReconcileArgs {
+    #[command(flatten)]
+    pub(crate) names: Names,
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+    /// Print the plan and change nothing; `--dry-run` alone means client
+    #[arg(long, value_enum, default_value_t, value_name = "MODE", num_args = 0..=1,
+          require_equals = true, default_missing_value = "client")]
+    pub(crate) dry_run: DryRun,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Wait until what was registered passed its first health checks
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(crate) wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DryRun {
+    /// Change things
+    #[default]
+    None,
+    /// Print the plan
+    Client,
+}
+
+/// What is named.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Names {
+    /// TYPE/NAME as in svc/web or tgb/web, TYPE NAME..., or the NAME alone of a binding, owner,
+    /// target group, load balancer or target address [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// Code or name of a finding [default: list all]
+    #[arg(value_name = "CODE")]
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// Begin again with a new world
+    #[arg(long)]
+    pub(crate) reset: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompletionArgs {
+    /// Shell, or kubectl for the script kubectl_complete-mctg
+    #[arg(value_enum)]
+    pub(crate) shell: CompletionShell,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompletionShell {
+    Bash,
+    Zsh,
+    Fish,
+    #[value(name = "powershell")]
+    PowerShell,
+    Kubectl,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompleteArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
+}
+
+/// Flags of kubectl that name one cluster, or one user of it.
+#[derive(Args, Debug)]
+pub(crate) struct Refused {
+    #[arg(short = 's', long, hide = true, global = true, num_args = 0..=1)]
+    server: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    token: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    cluster: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    user: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    username: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    password: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    client_certificate: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    client_key: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    certificate_authority: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    tls_server_name: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1, require_equals = true)]
+    insecure_skip_tls_verify: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    as_uid: Option<Option<String>>,
+    #[arg(long, hide = true, global = true, num_args = 0..=1)]
+    as_user_extra: Option<Option<String>>,
+}
+
+impl Refused {
+    /// Names the first refused flag that was given, and why it is refused.
+    pub(crate) fn reason(&self) -> Option<(&'static str, &'static str)> {
+        const ONE_CLUSTER: &str = "it names one cluster, and this program reads several: put it into a kubeconfig \
+             context and choose that with --context";
+        const ONE_USER: &str = "it is a credential of one cluster, and this program reads several: put it into a \
+             kubeconfig context and choose that with --context";
+        const NOT_SENT: &str = "only --as and --as-group are passed on to every cluster";
+        [
+            (self.server.is_some(), "--server", ONE_CLUSTER),
+            (self.cluster.is_some(), "--cluster", ONE_CLUSTER),
+            (self.certificate_authority.is_some(), "--certificate-authority", ONE_CLUSTER),
+            (self.tls_server_name.is_some(), "--tls-server-name", ONE_CLUSTER),
+            (self.insecure_skip_tls_verify.is_some(), "--insecure-skip-tls-verify", ONE_CLUSTER),
+            (self.token.is_some(), "--token", ONE_USER),
+            (self.user.is_some(), "--user", ONE_USER),
+            (self.username.is_some(), "--username", ONE_USER),
+            (self.password.is_some(), "--password", ONE_USER),
+            (self.client_certificate.is_some(), "--client-certificate", ONE_USER),
+            (self.client_key.is_some(), "--client-key", ONE_USER),
+            (self.as_uid.is_some(), "--as-uid", NOT_SENT),
+            (self.as_user_extra.is_some(), "--as-user-extra", NOT_SENT),
+        ]
+        .into_iter()
+        .find_map(|(given, flag, reason)| given.then_some((flag, reason)))
+    }
+}
+
+/// Makes the command tree, called as `argv0` was: `kubectl mctg` where that begins with `kubectl-`,
+/// as kubectl calls its plugins, else the file's own name.
+pub(crate) fn command(argv0: &OsStr) -> Command {
+    named(argv0, Cli::command())
+}
+
+fn named(argv0: &OsStr, command: Command) -> Command {
+    let file = Path::new(argv0).file_stem().and_then(OsStr::to_str).unwrap_or("kubectl-mctg");
+    let called = if file.starts_with("kubectl-") { PLUGIN } else { file };
+    let mut command = command.bin_name(called);
+    command.build();
+    let renamed = |command: Command| {
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        command.after_help(after.replace(PLUGIN, called))
+    };
+    // A verb that reads no cluster is not served by the flags that choose one.
+    let quiet = |command: Command, kept: &[&str]| {
+        command.mut_args(|arg| {
+            let keep = !arg.is_global_set() || kept.contains(&arg.get_id().as_str());
+            if keep { arg } else { arg.hide(true) }
+        })
+    };
+    renamed(command)
+        .mut_subcommands(renamed)
+        .mut_subcommand("explain", |verb| quiet(verb, &["output", "color"]))
+        .mut_subcommand("version", |verb| quiet(verb, &["output"]))
+        .mut_subcommand("completion", |verb| quiet(verb, &[]))
+        .mut_subcommand("demo", |verb| quiet(verb, &["color"]))
+}
+
+/// Reads a time as kubectl does: `10s`, `1m30s`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let complaint = || format!("`{text}` is no time such as 10s, 1m30s or 2h");
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| complaint())?;
+    Duration::try_from(parsed).map_err(|_| complaint())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err(format!("`{text}` is no number above 0")),
+    }
+}
+
+fn max_deregister(text: &str) -> Result<Cap, String> {
+    let complaint = || format!("`{text}` is neither a number nor a percentage from 0% to 100%");
+    match text.strip_suffix('%') {
+        Some(percent) => match percent.parse() {
+            Ok(percent @ 0..=100) => Ok(Cap::Percent(percent)),
+            _ => Err(complaint()),
+        },
+        None => text.parse().map(Cap::Count).map_err(|_| complaint()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let matches = command(OsStr::new("kubectl-mctg")).try_get_matches_from(words)?;
+        Cli::from_arg_matches(&matches)
+    }
+
+    fn help(argv0: &str, line: &str) -> String {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let error =
+            named(OsStr::new(argv0), Cli::command().term_width(80)).try_get_matches_from(words);
+        error.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_stand_before_or_after_the_verb() {
+        for line in [
+            "kubectl-mctg --demo -n shop status",
+            "kubectl-mctg status --demo -n shop",
+            "kubectl-mctg --demo status -n shop",
+        ] {
+            let cli = parse(line).unwrap();
+            assert!(cli.global.demo, "{line}");
+            assert_eq!(cli.global.namespace.as_deref(), Some("shop"), "{line}");
+        }
+    }
+
+    #[test]
+    fn contexts_are_repeatable_and_separated_by_commas() {
+        let cli = parse("kubectl-mctg status --context a,b --context c").unwrap();
+        assert_eq!(cli.global.context, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_dry_run_without_a_mode_is_the_clients() {
+        let dry_run = |line| match parse(line).unwrap().verb {
+            Verb::Reconcile(args) => (args.dry_run, args.names.names),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(dry_run("kubectl-mctg reconcile").0, DryRun::None);
+        assert_eq!(dry_run("kubectl-mctg reconcile --dry-run=none").0, DryRun::None);
+        assert_eq!(
+            dry_run("kubectl-mctg reconcile --dry-run svc/web"),
+            (DryRun::Client, vec!["svc/web".to_owned()])
+        );
+    }
+
+    #[test]
+    fn waiting_can_be_switched_off() {
+        let wait = |line| match parse(line).unwrap().verb {
+            Verb::Reconcile(args) => args.wait,
+            other => panic!("{other:?}"),
+        };
+        assert!(wait("kubectl-mctg reconcile"));
+        assert!(wait("kubectl-mctg reconcile --wait"));
+        assert!(!wait("kubectl-mctg reconcile --wait=false"));
+    }
+
+    #[test]
+    fn kubectl_flags_of_one_cluster_are_refused_by_name() {
+        for (line, flag) in [
+            ("kubectl-mctg status -s https://1.2.3.4", "--server"),
+            ("kubectl-mctg status --token abc", "--token"),
+            ("kubectl-mctg --cluster x status", "--cluster"),
+            ("kubectl-mctg status --insecure-skip-tls-verify", "--insecure-skip-tls-verify"),
+            ("kubectl-mctg status --client-key=k.pem", "--client-key"),
+        ] {
+            assert_eq!(parse(line).unwrap().refused.reason().map(|r| r.0), Some(flag), "{line}");
+        }
+        assert_eq!(parse("kubectl-mctg status").unwrap().refused.reason(), None);
+    }
+
+    #[test]
+    fn times_are_read_as_kubectl_reads_them() {
+        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        for text in ["", "soon", "-5s", "10 parsecs"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cap_is_a_number_or_a_percentage() {
+        assert_eq!(max_deregister("3"), Ok(Cap::Count(3)));
+        assert_eq!(max_deregister("50%"), Ok(Cap::Percent(50)));
+        for text in ["", "-1", "101%", "x%", "%"] {
+            assert!(max_deregister(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn usage_errors_exit_with_2() {
+        for line in [
+            "kubectl-mctg",
+            "kubectl-mctg stauts",
+            "kubectl-mctg status --no-such-flag",
+            "kubectl-mctg status -o xml",
+            "kubectl-mctg reconcile --via controller",
+            "kubectl-mctg status --all-contexts --context a",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_of_every_verb_has_examples_and_exit_codes() {
+        for verb in ["status", "diff", "reconcile", "explain", "demo", "completion", "version"] {
+            let text = help("kubectl-mctg", &format!("kubectl-mctg {verb} --help"));
+            assert!(text.contains(&format!("Usage: kubectl mctg {verb}")), "{text}");
+            assert!(text.contains("Examples:\n"), "{text}");
+            assert!(text.contains(&format!("  kubectl mctg {verb}")), "{text}");
+            assert!(text.contains("Exit codes:\n  0  "), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        }
+    }
+
+    #[test]
+    fn help_says_what_the_program_was_called_as() {
+        let text = help("/usr/local/bin/mctg", "mctg status --help");
+        assert!(text.contains("Usage: mctg status"), "{text}");
+        assert!(!text.contains("kubectl mctg"), "{text}");
+    }
+
+    #[test]
+    fn help_of_a_verb_that_reads_no_cluster_hides_the_flags_that_choose_one() {
+        let text = help("kubectl-mctg", "kubectl-mctg explain --help");
+        assert!(text.contains("--output"), "{text}");
+        assert!(!text.contains("--kubeconfig"), "{text}");
+    }
+}

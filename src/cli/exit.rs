@@ -1,0 +1,348 @@
+//! Exit codes, from the same reports that text and JSON come from (`product.md` 5.3).
+//!
+//! Pure. Of several that apply, the first of 130, 124, 3, 2, 1 wins.
+
+use std::process::ExitCode;
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use mctg::findings::{Finding, Severity, catalogue};
+use mctg::plan::BlockedReason;
+use mctg::report::{BindingReport, Outcome, Reconcile, Status, StepResult};
+
+use super::args::FailOn;
+
+/// How a run ended; later wins over earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    /// Fine, or done.
+    Fine,
+    /// A finding, a difference, or something withheld.
+    Found,
+    /// Usage, an unknown name, or declined at the prompt.
+    Usage,
+    /// Something could not be read or done.
+    Incomplete,
+    /// Timed out waiting.
+    TimedOut,
+    /// Interrupted.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Found => 1,
+            Self::Usage => 2,
+            Self::Incomplete => 3,
+            Self::TimedOut => 124,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Which findings count.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Thresholds {
+    fail_on: FailOn,
+    ignored: GlobSet,
+}
+
+impl Thresholds {
+    /// Makes thresholds of `--fail-on` and `--ignore`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the pattern that is no glob.
+    pub(crate) fn new(fail_on: FailOn, ignore: &[String]) -> Result<Self, String> {
+        let mut ignored = GlobSetBuilder::new();
+        for code in ignore {
+            let code = code.trim().to_ascii_uppercase();
+            let digits = !code.is_empty() && code.chars().all(|c| c.is_ascii_digit());
+            let code = if digits { format!("MCTG{code}") } else { code };
+            ignored.add(Glob::new(&code).map_err(|_| code.clone())?);
+        }
+        Ok(Self { fail_on, ignored: ignored.build().unwrap_or_default() })
+    }
+
+    /// Says whether a finding was asked to be left out; what could not be read never is.
+    pub(crate) fn ignores(&self, finding: &Finding) -> bool {
+        !catalogue::is_incompleteness(finding.code) && self.ignored.is_match(finding.code)
+    }
+
+    fn counts(&self, finding: &Finding) -> bool {
+        let bad_enough = match self.fail_on {
+            FailOn::Critical => finding.severity >= Severity::Critical,
+            FailOn::Warning => finding.severity >= Severity::Warning,
+            FailOn::Info => true,
+            FailOn::Never => false,
+        };
+        bad_enough && !self.ignores(finding)
+    }
+}
+
+/// The exit code of `status`.
+pub(crate) fn of_status(report: &Status, thresholds: &Thresholds) -> Exit {
+    let unread = |finding: &Finding| catalogue::is_incompleteness(finding.code);
+    if !report.complete || report.findings.iter().any(unread) {
+        Exit::Incomplete
+    } else if report.findings.iter().any(|finding| thresholds.counts(finding)) {
+        Exit::Found
+    } else {
+        Exit::Fine
+    }
+}
+
+/// The exit code of `diff`: what is only blocked, deferred or pending is no difference.
+pub(crate) fn of_diff(report: &Reconcile) -> Exit {
+    let failed = |binding: &BindingReport| binding.outcome == Outcome::Failed;
+    if !report.complete || report.bindings.iter().any(failed) {
+        Exit::Incomplete
+    } else if report.bindings.iter().any(changes) {
+        Exit::Found
+    } else {
+        Exit::Fine
+    }
+}
+
+/// The exit code of `reconcile`, dry or not.
+pub(crate) fn of_reconcile(report: &Reconcile) -> Exit {
+    let worst = report.bindings.iter().map(of_binding).max().unwrap_or(Exit::Fine);
+    if report.complete { worst } else { worst.max(Exit::Incomplete) }
+}
+
+fn of_binding(binding: &BindingReport) -> Exit {
+    let failed_step = binding.steps.iter().any(|step| step.result == StepResult::Failed);
+    let blocked = binding.plan.blocked.iter().map(|blocked| of_blocked(blocked.reason)).max();
+    let outcome = match binding.outcome {
+        Outcome::Failed => Exit::Incomplete,
+        Outcome::Deferred => Exit::Found,
+        Outcome::InSync
+        | Outcome::Planned
+        | Outcome::Applied
+        | Outcome::Partial
+        | Outcome::Skipped => Exit::Fine,
+    };
+    let step = if failed_step { Exit::Incomplete } else { Exit::Fine };
+    outcome.max(step).max(blocked.unwrap_or(Exit::Fine))
+}
+
+fn of_blocked(reason: BlockedReason) -> Exit {
+    match reason {
+        BlockedReason::Contested
+        | BlockedReason::AnswersElsewhere
+        | BlockedReason::Pending
+        | BlockedReason::Unregistrable => Exit::Fine,
+        BlockedReason::Deferred | BlockedReason::Changed => Exit::Found,
+        BlockedReason::Silent
+        | BlockedReason::LastHealthy
+        | BlockedReason::Cap
+        | BlockedReason::NeedsYes => Exit::Incomplete,
+    }
+}
+
+/// Says whether a binding's plan changes anything.
+fn changes(binding: &BindingReport) -> bool {
+    let plan = &binding.plan;
+    binding.outcome == Outcome::Planned
+        || !plan.register.is_empty()
+        || !plan.deregister.is_empty()
+        || plan.ledger.as_ref().is_some_and(|ledger| ledger.before != ledger.after)
+}
+
+#[cfg(test)]
+mod tests {
+    use mctg::findings::catalogue::{
+        CONTEXT_UNREACHABLE, MISSING_TARGETS, Rule, STALE_TARGETS, UNCLAIMED_TARGETS,
+    };
+    use mctg::plan::{Action, Via};
+    use mctg::report::{API_VERSION, BlockedReport, LedgerReport, PlanReport, Step};
+    use mctg::target::Target;
+
+    use super::*;
+
+    fn status(complete: bool, findings: &[(&Rule, Severity)]) -> Status {
+        Status {
+            api_version: API_VERSION,
+            kind: "Status",
+            observed_at: jiff::Timestamp::UNIX_EPOCH,
+            complete,
+            demo: false,
+            contexts: Vec::new(),
+            target_groups: Vec::new(),
+            findings: findings.iter().map(|(rule, s)| rule.finding(*s, "")).collect(),
+        }
+    }
+
+    fn code(fail_on: FailOn, ignore: &[&str], report: &Status) -> u8 {
+        let ignore: Vec<String> = ignore.iter().map(|code| (*code).to_owned()).collect();
+        of_status(report, &Thresholds::new(fail_on, &ignore).unwrap()).code()
+    }
+
+    #[test]
+    fn status_fails_on_a_warning_or_worse_unless_told_otherwise() {
+        use FailOn as F;
+        use Severity as S;
+        let with = |severity| status(true, &[(&MISSING_TARGETS, severity)]);
+        for (fail_on, severity, expected) in [
+            (F::Warning, S::Info, 0),
+            (F::Warning, S::Warning, 1),
+            (F::Warning, S::Critical, 1),
+            (F::Critical, S::Warning, 0),
+            (F::Critical, S::Critical, 1),
+            (F::Info, S::Info, 1),
+            (F::Never, S::Critical, 0),
+        ] {
+            assert_eq!(code(fail_on, &[], &with(severity)), expected, "{fail_on:?} {severity:?}");
+        }
+        assert_eq!(code(F::Warning, &[], &status(true, &[])), 0);
+    }
+
+    #[test]
+    fn an_ignored_finding_counts_for_nothing_but_one_about_silence_always_does() {
+        let two = status(
+            true,
+            &[(&MISSING_TARGETS, Severity::Critical), (&UNCLAIMED_TARGETS, Severity::Warning)],
+        );
+        for (ignore, expected) in [
+            (&["MCTG201"][..], 1),
+            (&["MCTG201", "MCTG204"], 0),
+            (&["MCTG2*"], 0),
+            (&["mctg2*"], 0),
+            (&["201", "204"], 0),
+        ] {
+            assert_eq!(code(FailOn::Warning, ignore, &two), expected, "{ignore:?}");
+        }
+        let silent = status(false, &[(&CONTEXT_UNREACHABLE, Severity::Critical)]);
+        assert_eq!(code(FailOn::Never, &["MCTG9*"], &silent), 3);
+        assert_eq!(code(FailOn::Never, &["*"], &status(false, &[])), 3);
+    }
+
+    #[test]
+    fn what_could_not_be_read_wins_over_what_was_found() {
+        let both = status(
+            false,
+            &[(&STALE_TARGETS, Severity::Warning), (&CONTEXT_UNREACHABLE, Severity::Critical)],
+        );
+        assert_eq!(code(FailOn::Warning, &[], &both), 3);
+    }
+
+    #[test]
+    fn a_pattern_that_is_no_glob_is_refused() {
+        assert!(Thresholds::new(FailOn::Warning, &["MCTG[".to_owned()]).is_err());
+    }
+
+    fn reconcile(bindings: Vec<BindingReport>) -> Reconcile {
+        Reconcile {
+            api_version: API_VERSION,
+            kind: "Reconcile",
+            observed_at: jiff::Timestamp::UNIX_EPOCH,
+            dry_run: false,
+            complete: true,
+            demo: false,
+            contexts: Vec::new(),
+            bindings,
+            findings: Vec::new(),
+        }
+    }
+
+    fn binding(outcome: Outcome) -> BindingReport {
+        BindingReport {
+            context: "a".to_owned(),
+            namespace: "b".to_owned(),
+            name: "c".to_owned(),
+            target_group_arn: None,
+            via: Via::Direct,
+            outcome,
+            reason: None,
+            plan: PlanReport::default(),
+            steps: Vec::new(),
+        }
+    }
+
+    fn blocked(reason: BlockedReason) -> BindingReport {
+        let mut binding = binding(Outcome::Partial);
+        binding.plan.blocked.push(BlockedReport {
+            id: Some("10.0.0.1".to_owned()),
+            port: Some(80),
+            quic_server_id: None,
+            action: Action::Deregister,
+            reason,
+            waiting_on: None,
+        });
+        binding
+    }
+
+    #[test]
+    fn reconcile_ends_as_its_bindings_did() {
+        for (outcome, expected) in [
+            (Outcome::InSync, 0),
+            (Outcome::Planned, 0),
+            (Outcome::Applied, 0),
+            (Outcome::Partial, 0),
+            (Outcome::Skipped, 0),
+            (Outcome::Deferred, 1),
+            (Outcome::Failed, 3),
+        ] {
+            let report = reconcile(vec![binding(Outcome::InSync), binding(outcome)]);
+            assert_eq!(of_reconcile(&report).code(), expected, "{outcome:?}");
+        }
+        assert_eq!(of_reconcile(&reconcile(Vec::new())).code(), 0);
+        assert_eq!(of_reconcile(&Reconcile { complete: false, ..reconcile(Vec::new()) }).code(), 3);
+    }
+
+    #[test]
+    fn what_is_withheld_counts_by_its_reason() {
+        for (reason, expected) in [
+            (BlockedReason::Contested, 0),
+            (BlockedReason::AnswersElsewhere, 0),
+            (BlockedReason::Pending, 0),
+            (BlockedReason::Unregistrable, 0),
+            (BlockedReason::Deferred, 1),
+            (BlockedReason::Changed, 1),
+            (BlockedReason::Silent, 3),
+            (BlockedReason::LastHealthy, 3),
+            (BlockedReason::Cap, 3),
+            (BlockedReason::NeedsYes, 3),
+        ] {
+            let report = reconcile(vec![blocked(reason)]);
+            assert_eq!(of_reconcile(&report).code(), expected, "{reason:?}");
+            assert_eq!(of_diff(&report).code(), 0, "what is only blocked is no difference");
+        }
+    }
+
+    #[test]
+    fn a_failed_step_is_a_failure() {
+        let mut failed = binding(Outcome::Partial);
+        failed.steps.push(Step {
+            action: Action::Register,
+            via: Via::Direct,
+            targets: 1,
+            result: StepResult::Failed,
+            error: None,
+        });
+        assert_eq!(of_reconcile(&reconcile(vec![failed])).code(), 3);
+    }
+
+    #[test]
+    fn a_difference_is_1_in_diff_and_0_in_a_dry_run() {
+        let mut registers = binding(Outcome::Planned);
+        registers.plan.register.push(Target::new("10.0.0.1", 80));
+        let mut writes = binding(Outcome::Planned);
+        writes.plan.ledger = Some(LedgerReport { before: None, after: Some(Vec::new()) });
+        for difference in [registers, writes] {
+            let report = reconcile(vec![difference]);
+            assert_eq!(of_diff(&report).code(), 1);
+            assert_eq!(of_reconcile(&report).code(), 0);
+        }
+        assert_eq!(of_diff(&reconcile(vec![binding(Outcome::Deferred)])).code(), 0);
+        assert_eq!(of_diff(&Reconcile { complete: false, ..reconcile(Vec::new()) }).code(), 3);
+    }
+}

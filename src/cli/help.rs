@@ -1,0 +1,118 @@
+//! What `--help` says after the flags: examples and exit codes of each verb.
+//!
+//! `kubectl mctg` is replaced by what the program was called as.
+
+pub(crate) const TOP: &str = "\
+Examples:
+  kubectl mctg status                 who serves what, and what is wrong
+  kubectl mctg diff                   what reconcile would change
+  kubectl mctg reconcile svc/web      repair it
+  kubectl mctg explain MCTG201        what a finding means
+  kubectl mctg demo                   all of it, with no cluster and no AWS
+
+Every context of the kubeconfig is read, unless MCTG_CONTEXTS or --context names
+some. MCTG_READ_ONLY=1 refuses every change.
+
+Exit codes:
+  0  fine, or done
+  1  a finding, a difference, or something withheld
+  2  usage, an unknown name, or declined at the prompt
+  3  something could not be read or done
+  124  timed out waiting
+  130  interrupted";
+
+pub(crate) const STATUS: &str = "\
+Examples:
+  kubectl mctg status                         every shared target group
+  kubectl mctg status svc/web -n shop         that of one Service
+  kubectl mctg status 10.0.37.19              whose address is this?
+  kubectl mctg status -o wide                 every target, with its health
+  kubectl mctg status --context 'prod-*'      only these clusters
+  kubectl mctg status -o json | jq .findings
+
+Exit codes:
+  0  fine
+  1  a finding as bad as --fail-on says, or worse
+  2  usage, or an unknown name
+  3  something could not be read
+  130  interrupted";
+
+pub(crate) const DIFF: &str = "\
+Examples:
+  kubectl mctg diff                           for the current context
+  kubectl mctg diff svc/web -n shop --context blue
+  kubectl mctg diff -o json | jq '.bindings[].plan'
+
+Exit codes:
+  0  nothing to do; what is withheld or left to a controller is printed
+  1  reconcile would change something
+  2  usage, or an unknown name
+  3  something could not be read
+  130  interrupted";
+
+pub(crate) const RECONCILE: &str = "\
+It writes to --context, by default the current one, and reads the others so that
+nothing of theirs is touched. A target is deregistered only if this cluster's
+ledger tracks it and no cluster that was read desires it.
+
+Examples:
+  kubectl mctg reconcile --dry-run            print the plan, change nothing
+  kubectl mctg reconcile svc/web -n shop --context blue
+  kubectl mctg reconcile --via direct --yes --max-deregister 50%
+
+Exit codes:
+  0  done, or nothing to do
+  1  something was refused, withheld or left to a controller
+  2  usage, an unknown name, or declined at the prompt
+  3  something could not be read or done
+  124  timed out waiting
+  130  interrupted";
+
+pub(crate) const EXPLAIN: &str = "\
+Examples:
+  kubectl mctg explain                        list every finding
+  kubectl mctg explain MCTG201
+  kubectl mctg explain MissingTargets -o yaml
+
+Exit codes:
+  0  explained
+  2  no such finding";
+
+pub(crate) const DEMO: &str = "\
+Nothing real is read or changed. With --demo every other verb runs on a world of
+its own that is kept between runs; --reset makes that anew.
+
+Examples:
+  kubectl mctg demo                           watch the story
+  kubectl mctg demo --reset
+  kubectl mctg status --demo                  then try it yourself
+  kubectl mctg reconcile --demo --yes
+
+Exit codes:
+  0  played
+  2  usage
+  3  the world could not be kept
+  130  interrupted";
+
+pub(crate) const COMPLETION: &str = "\
+kubectl completes a plugin through a program called kubectl_complete-mctg on the
+PATH (kubectl 1.26 or newer).
+
+Examples:
+  kubectl mctg completion kubectl > ~/bin/kubectl_complete-mctg
+  chmod +x ~/bin/kubectl_complete-mctg
+  kubectl mctg completion bash > ~/.local/share/bash-completion/completions/kubectl-mctg
+  kubectl mctg completion zsh > ~/.zfunc/_kubectl-mctg
+
+Exit codes:
+  0  printed
+  2  usage";
+
+pub(crate) const VERSION: &str = "\
+Examples:
+  kubectl mctg version
+  kubectl mctg version -o json
+
+Exit codes:
+  0  printed
+  2  usage";

@@ -1,0 +1,118 @@
+//! Reports as JSON and YAML: the same document, or one compact line for each binding.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use mctg::report::{BindingReport, BindingStatus, Reconcile, Status};
+use mctg::target::TargetGroupArn;
+use serde::Serialize;
+
+/// Writes one JSON document.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn json(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, document)?;
+    writeln!(out)
+}
+
+/// Writes one YAML document.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn yaml(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let text = serde_saphyr::to_string(document).map_err(io::Error::other)?;
+    out.write_all(text.as_bytes())?;
+    if text.ends_with('\n') { Ok(()) } else { writeln!(out) }
+}
+
+/// A binding's line of `status -o jsonl`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusLine<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    observed_at: Timestamp,
+    complete: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    demo: bool,
+    target_group_arn: &'a TargetGroupArn,
+    #[serde(flatten)]
+    binding: &'a BindingStatus,
+}
+
+/// A binding's line of `reconcile -o jsonl`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReconcileLine<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    observed_at: Timestamp,
+    dry_run: bool,
+    complete: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    demo: bool,
+    #[serde(flatten)]
+    binding: &'a BindingReport,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// Writes a line for each binding of a status.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn status_lines(report: &Status, out: &mut dyn Write) -> io::Result<()> {
+    for group in &report.target_groups {
+        for binding in &group.bindings {
+            let line = StatusLine {
+                api_version: report.api_version,
+                kind: report.kind,
+                observed_at: report.observed_at,
+                complete: report.complete,
+                demo: report.demo,
+                target_group_arn: &group.arn,
+                binding,
+            };
+            self::line(&line, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a line for each binding of a reconcile.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn reconcile_lines(report: &Reconcile, out: &mut dyn Write) -> io::Result<()> {
+    for binding in &report.bindings {
+        let line = ReconcileLine {
+            api_version: report.api_version,
+            kind: report.kind,
+            observed_at: report.observed_at,
+            dry_run: report.dry_run,
+            complete: report.complete,
+            demo: report.demo,
+            binding,
+        };
+        self::line(&line, out)?;
+    }
+    Ok(())
+}
+
+/// Writes one compact line of JSON.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}

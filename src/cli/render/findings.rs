@@ -1,0 +1,67 @@
+//! Findings as text: what, where, and the line to paste.
+
+use std::io::{self, Write};
+
+use mctg::error::escape;
+use mctg::findings::{Finding, Severity, catalogue};
+
+use super::{Look, Names, count, wrap};
+
+/// Findings beyond so many are counted; those about what could not be read are always shown.
+const SHOWN_MAX: usize = 20;
+
+/// Writes findings, worst first as the report has them.
+pub(super) fn write(
+    findings: &[Finding],
+    names: &Names,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut left = 0;
+    for (index, finding) in findings.iter().enumerate() {
+        if index >= SHOWN_MAX && !look.wide && !catalogue::is_incompleteness(finding.code) {
+            left += 1;
+        } else {
+            write_one(finding, names, look, out)?;
+        }
+    }
+    if left > 0 {
+        writeln!(out, "\nAnd {}: -o wide shows all.", count(left, "further finding"))?;
+    }
+    Ok(())
+}
+
+fn write_one(finding: &Finding, names: &Names, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    let mut place: Vec<String> = finding.context.iter().map(|context| names.get(context)).collect();
+    if let Some(binding) = names.binding(finding) {
+        place.push(binding);
+    } else if let Some(arn) = &finding.target_group_arn {
+        place.push(escape(arn.name()));
+    }
+    let severity = severity(finding.severity);
+    writeln!(
+        out,
+        "\n{} {}  {}  {}",
+        look.styles.strong(finding.code),
+        look.styles.strong(finding.name),
+        look.styles.severity(finding.severity, severity),
+        place.join(" ")
+    )?;
+    for line in wrap(&escape(&finding.message), look.width - 2) {
+        writeln!(out, "  {line}")?;
+    }
+    // What is to be pasted is never broken.
+    for line in finding.fix.iter().flat_map(|fix| fix.lines()) {
+        writeln!(out, "  {}  {}", look.styles.good("fix"), escape(line))?;
+    }
+    writeln!(out, "  {}", look.styles.dim(&format!("why  kubectl mctg explain {}", finding.code)))
+}
+
+/// The severity as a word.
+pub(crate) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
+    }
+}

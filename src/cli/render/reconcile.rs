@@ -1,0 +1,396 @@
+//! `diff` and `reconcile` as text: what would be done, what is withheld and why, what was done.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use mctg::error::escape;
+use mctg::plan::{Action, BlockedReason, Via};
+use mctg::report::{
+    BindingReport, BlockedReport, ContextReport, LedgerReport, Outcome, Reconcile, Step, StepResult,
+};
+use mctg::target::Target;
+
+use super::status::{demo_mark, read_line};
+use super::{Look, Names, count, elapsed, findings, list, wrap};
+use crate::cli::exit::Exit;
+
+/// Up to so many targets get a line each; more are run together.
+const TARGET_LINES_MAX: usize = 8;
+
+/// Columns before the targets of a plan: mark, word, blanks.
+const INDENT: usize = 16;
+
+/// Writes what was looked at, and the plan of each binding.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn plan(
+    report: &Reconcile,
+    writing: &[String],
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let names = Names::of(&report.contexts);
+    if report.demo {
+        demo_mark(look, out)?;
+    }
+    for line in wrap(&looked_at(report, writing, &names), look.width) {
+        writeln!(out, "{line}")?;
+    }
+    let quiet = |binding: &&BindingReport| {
+        binding.outcome == Outcome::InSync && binding.plan.blocked.is_empty()
+    };
+    let in_sync = report.bindings.iter().filter(quiet).count();
+    for binding in report.bindings.iter().filter(|binding| !quiet(binding) || look.wide) {
+        writeln!(out)?;
+        binding_plan(binding, &names, look, out)?;
+    }
+    if in_sync > 0 && !look.wide {
+        writeln!(out, "\n{} in sync.", count(in_sync, "binding"))?;
+    }
+    Ok(())
+}
+
+/// Writes how `diff` or a dry run ends.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn summary(
+    report: &Reconcile,
+    exit: Exit,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let names = Names::of(&report.contexts);
+    findings::write(&report.findings, &names, look, out)?;
+    let mut todo = Vec::new();
+    let plans = || report.bindings.iter().map(|binding| &binding.plan);
+    let register: usize = plans().map(|plan| plan.register.len()).sum();
+    let deregister: usize = plans().map(|plan| plan.deregister.len()).sum();
+    let ledgers = plans().filter(|plan| plan.ledger.is_some()).count();
+    if register > 0 {
+        todo.push(format!("register {register}"));
+    }
+    if deregister > 0 {
+        todo.push(format!("deregister {deregister}"));
+    }
+    if ledgers > 0 {
+        todo.push(format!("write {}", count(ledgers, "ledger")));
+    }
+    let mut text = if todo.is_empty() {
+        "Nothing to do".to_owned()
+    } else {
+        format!("A run would {}", list(&todo))
+    };
+    text.push_str(&withheld(report));
+    text.push_str(". Nothing was changed.");
+    if exit != Exit::Fine {
+        text.push_str(&format!(" Exit {}.", exit.code()));
+    }
+    paragraph(&text, look, out)
+}
+
+/// Writes how `reconcile` ended.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn closing(
+    report: &Reconcile,
+    took: Option<Duration>,
+    exit: Exit,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let names = Names::of(&report.contexts);
+    for binding in &report.bindings {
+        let failed = binding.steps.iter().filter(|step| step.result == StepResult::Failed);
+        for step in failed {
+            let name = binding_name(binding, &names);
+            let error = escape(step.error.as_deref().unwrap_or("no reason given"));
+            let what = format!("{name}: failed to {}: {error}", action(step.action));
+            for (index, line) in wrap(&what, look.width - 2).iter().enumerate() {
+                let mark = if index == 0 { look.styles.bad("!") } else { " ".to_owned() };
+                writeln!(out, "{mark} {line}")?;
+            }
+        }
+    }
+    findings::write(&report.findings, &names, look, out)?;
+    let sum = |wanted: Action| -> usize {
+        let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
+        steps
+            .filter(|step| step.action == wanted && step.result == StepResult::Done)
+            .map(|step| step.targets)
+            .sum()
+    };
+    let failed = report.bindings.iter().any(|binding| {
+        binding.outcome == Outcome::Failed
+            || binding.steps.iter().any(|step| step.result == StepResult::Failed)
+    });
+    let head = if failed { "Not all done" } else { "Done" };
+    let took = took.map(|took| format!(" in {}", elapsed(took))).unwrap_or_default();
+    let mut text = format!(
+        "{head}{took}: {} registered, {} deregistered{}.",
+        sum(Action::Register),
+        sum(Action::Deregister),
+        withheld(report)
+    );
+    if exit == Exit::Fine && report.bindings.iter().all(|b| b.plan.blocked.is_empty()) {
+        text.push_str(" A second run plans nothing.");
+    } else if exit != Exit::Fine {
+        text.push_str(&format!(" Exit {}.", exit.code()));
+    }
+    paragraph(&text, look, out)
+}
+
+/// A line of what is done while it is done: `   0:03  registered  2 targets`.
+pub(crate) fn step_line(at: Duration, place: &str, step: &Step) -> String {
+    let (word, thing) = match step.action {
+        Action::WriteLedger => {
+            ("ledger", count(step.targets, "entry").replace("entrys", "entries"))
+        }
+        Action::DeleteLedger => ("ledger", "deleted".to_owned()),
+        Action::Register => ("registered", count(step.targets, "target")),
+        Action::Deregister => ("deregistered", count(step.targets, "target")),
+        Action::RemoveFinalizer => ("finalizer", "removed".to_owned()),
+    };
+    let line = match step.result {
+        StepResult::Done => format!("{word:<13} {thing}, {place}"),
+        StepResult::Failed => {
+            let error = step.error.as_deref().unwrap_or("no reason given");
+            format!("{:<13} to {}, {place}: {error}", "failed", action(step.action))
+        }
+        StepResult::Skipped => {
+            format!("{:<13} not tried: to {}, {place}", "skipped", action(step.action))
+        }
+    };
+    progress_line(at, &line)
+}
+
+/// A line of progress: `   0:03  text`.
+pub(crate) fn progress_line(at: Duration, text: &str) -> String {
+    let seconds = at.as_secs();
+    let text = escape(text);
+    format!("{:>4}:{:02}  {}", seconds / 60, seconds % 60, text.trim_end())
+}
+
+fn paragraph(text: &str, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out)?;
+    for line in wrap(text, look.width) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// `Looked at 2/2 contexts; writing for pri only, where no controller runs.`
+fn looked_at(report: &Reconcile, writing: &[String], names: &Names) -> String {
+    let read = read_line(&report.contexts).replacen("Read", "Looked at", 1);
+    let shown: Vec<String> = writing.iter().map(|context| names.get(context)).collect();
+    let beside = match writing {
+        [only] => report
+            .contexts
+            .iter()
+            .find(|context| context.context == *only)
+            .map(beside)
+            .unwrap_or_default(),
+        _ => String::new(),
+    };
+    let verb = if report.dry_run { "planning" } else { "writing" };
+    format!("{read}; {verb} for {} only{beside}.", list(&shown))
+}
+
+fn beside(context: &ContextReport) -> String {
+    let Some(controllers) = &context.controllers else {
+        return ", whose controller is not known".to_owned();
+    };
+    let alive = controllers.iter().find(|controller| controller.alive == Some(true));
+    let unknown = controllers.iter().any(|controller| controller.alive.is_none());
+    match alive {
+        Some(controller) => escape(&format!(
+            ", beside its controller ({} {}, {})",
+            controller.kind.as_str(),
+            controller.version.as_deref().unwrap_or("of a version not known"),
+            controller.evidence
+        )),
+        None if unknown => ", whose controller may be at work".to_owned(),
+        None => ", where no controller runs".to_owned(),
+    }
+}
+
+fn binding_name(binding: &BindingReport, names: &Names) -> String {
+    let name = escape(&format!("{}/{}", binding.namespace, binding.name));
+    format!("{} {name}", names.get(&binding.context))
+}
+
+fn binding_plan(
+    binding: &BindingReport,
+    names: &Names,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let group = binding
+        .target_group_arn
+        .as_ref()
+        .map_or("target group not known".to_owned(), |arn| escape(arn.name()));
+    let name = look.styles.strong(&binding_name(binding, names));
+    writeln!(out, "{name} ── {group}")?;
+
+    let plan = &binding.plan;
+    let by = if binding.via == Via::Controller { "left to the controller" } else { "" };
+    targets('+', "register", &plan.register, by, look, out)?;
+    targets('-', "deregister", &plan.deregister, by, look, out)?;
+    if let Some(ledger) = &plan.ledger {
+        row(' ', "ledger", &ledger_change(ledger), look, out)?;
+    }
+    let mut withheld: BTreeMap<(Action, BlockedReason, &str), Vec<&BlockedReport>> =
+        BTreeMap::new();
+    for blocked in &plan.blocked {
+        let waiting_on = blocked.waiting_on.as_deref().unwrap_or_default();
+        withheld.entry((blocked.action, blocked.reason, waiting_on)).or_default().push(blocked);
+    }
+    for ((held, reason, waiting_on), blocked) in withheld {
+        let ids: Vec<String> = blocked.iter().filter_map(|blocked| target(blocked)).collect();
+        let what = if ids.is_empty() {
+            action(held).to_owned()
+        } else {
+            format!("{} {}", action(held), list(&ids))
+        };
+        let text = format!("{what}: {}", why(reason, &waiting(waiting_on, names)));
+        row('x', "withheld", &escape(&text), look, out)?;
+    }
+    let word = match binding.outcome {
+        Outcome::Deferred => Some("deferred"),
+        Outcome::Failed => Some("failed"),
+        Outcome::Skipped => Some("skipped"),
+        Outcome::Partial => binding.reason.is_some().then_some("partly"),
+        Outcome::InSync | Outcome::Planned | Outcome::Applied => {
+            binding.reason.is_some().then_some("note")
+        }
+    };
+    if let Some(word) = word {
+        let mark = if binding.outcome == Outcome::Failed { '!' } else { ' ' };
+        let reason = binding.reason.as_deref().unwrap_or("no reason given");
+        row(mark, word, &escape(reason), look, out)?;
+    }
+    if binding.outcome == Outcome::InSync && plan.blocked.is_empty() && binding.reason.is_none() {
+        row(' ', "in sync", "", look, out)?;
+    }
+    Ok(())
+}
+
+/// `sec default/nginx` with the context's short name.
+fn waiting(waiting_on: &str, names: &Names) -> String {
+    match waiting_on.split_once(' ') {
+        Some((context, rest)) => format!("{} {rest}", names.get(context)),
+        None => names.get(waiting_on),
+    }
+}
+
+fn targets(
+    mark: char,
+    word: &str,
+    targets: &[Target],
+    note: &str,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if targets.len() > TARGET_LINES_MAX {
+        let all: Vec<String> = targets.iter().map(ToString::to_string).collect();
+        let text = format!("{} {note}: {}", count(targets.len(), "target"), all.join(", "));
+        return row(mark, word, &escape(&text.replace(" :", ":")), look, out);
+    }
+    for target in targets {
+        row(mark, word, escape(&format!("{target}  {note}")).trim_end(), look, out)?;
+    }
+    Ok(())
+}
+
+fn row(mark: char, word: &str, text: &str, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    let lines = wrap(text, look.width - INDENT);
+    let first = lines.first().map(String::as_str).unwrap_or_default();
+    let painted = match mark {
+        '+' => look.styles.good("+"),
+        '-' | 'x' => look.styles.warn(&mark.to_string()),
+        mark => look.styles.mark(mark),
+    };
+    writeln!(out, "{}", format!("  {painted} {word:<11} {first}").trim_end())?;
+    for line in lines.iter().skip(1) {
+        writeln!(out, "{:INDENT$}{line}", "")?;
+    }
+    Ok(())
+}
+
+fn ledger_change(ledger: &LedgerReport) -> String {
+    let entries = |number: usize| {
+        if number == 1 { "1 entry".to_owned() } else { format!("{number} entries") }
+    };
+    match (&ledger.before, &ledger.after) {
+        (None, None) => "none".to_owned(),
+        (None, Some(after)) => format!("made, with {}", entries(after.len())),
+        (Some(before), None) => format!("deleted, with {}", entries(before.len())),
+        (Some(before), Some(after)) => {
+            let gained: Vec<String> =
+                after.iter().filter(|e| !before.contains(e)).map(|e| format!("+{e}")).collect();
+            let lost: Vec<String> =
+                before.iter().filter(|e| !after.contains(e)).map(|e| format!("-{e}")).collect();
+            let change: Vec<String> = gained.into_iter().chain(lost).collect();
+            escape(&format!("{} -> {}: {}", before.len(), entries(after.len()), change.join(" ")))
+        }
+    }
+}
+
+fn target(blocked: &BlockedReport) -> Option<String> {
+    let target = Target {
+        id: blocked.id.clone()?,
+        port: blocked.port?,
+        quic_server_id: blocked.quic_server_id.clone(),
+    };
+    Some(target.to_string())
+}
+
+/// `, 2 withheld`: what the group cannot take is nobody's decision, and not counted.
+fn withheld(report: &Reconcile) -> String {
+    let withheld = report
+        .bindings
+        .iter()
+        .flat_map(|binding| &binding.plan.blocked)
+        .filter(|blocked| blocked.reason != BlockedReason::Unregistrable)
+        .count();
+    format!(", {withheld} withheld")
+}
+
+fn action(action: Action) -> &'static str {
+    match action {
+        Action::WriteLedger => "write the ledger",
+        Action::DeleteLedger => "delete the ledger",
+        Action::Register => "register",
+        Action::Deregister => "deregister",
+        Action::RemoveFinalizer => "remove the finalizer",
+    }
+}
+
+fn why(reason: BlockedReason, waiting_on: &str) -> String {
+    match reason {
+        BlockedReason::Contested => format!("{waiting_on} wants it, and does not track it"),
+        BlockedReason::Silent => {
+            format!("{waiting_on} could not be read, and may serve from there")
+        }
+        BlockedReason::AnswersElsewhere => {
+            "healthy, and nothing here has its address: another cluster may".to_owned()
+        }
+        BlockedReason::LastHealthy => {
+            "the last healthy target of the group; --allow-empty takes it out".to_owned()
+        }
+        BlockedReason::Cap => "more than --max-deregister would go".to_owned(),
+        BlockedReason::NeedsYes => "nobody said yes; --yes does".to_owned(),
+        BlockedReason::Pending => "under a minute old; the next run judges again".to_owned(),
+        BlockedReason::Deferred => "it is the controller's to do".to_owned(),
+        BlockedReason::Unregistrable => "the group cannot take it".to_owned(),
+        BlockedReason::Changed => {
+            "the world changed meanwhile; the next run judges again".to_owned()
+        }
+    }
+}
