@@ -149,7 +149,7 @@ async fn groups_and_their_attributes_and_tags_are_described() {
     assert_eq!((group.port(), group.vpc_id()), (Some(80), Some(crate::sim::world::VPC)));
     assert_eq!(group.target_type().unwrap().as_str(), "ip");
     assert_eq!(group.ip_address_type().unwrap().as_str(), "ipv4");
-    assert_eq!(group.load_balancer_arns(), [scene.load_balancer.clone()]);
+    assert_eq!(group.load_balancer_arns(), std::slice::from_ref(&scene.load_balancer));
 
     let call = scene.client.describe_target_group_attributes().target_group_arn(arn);
     let attributes = call.send().await.unwrap();

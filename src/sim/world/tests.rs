@@ -3,7 +3,7 @@ use crate::binding::Flavour;
 use crate::elbv2::{Access, CallError, LoadBalancers as _, Registration};
 use crate::facts::SilenceReason;
 use crate::sim::elbv2::{ApiError, Operation};
-use crate::sim::faults::Fault;
+use crate::sim::faults::{Fault, Strikes};
 use crate::sim::{Call, Trouble};
 use crate::target::{HealthState, Target, TargetDescription};
 
@@ -215,4 +215,26 @@ async fn a_run_is_killed_between_any_two_calls() {
     assert_eq!(world.steps().run_until(1, run(&world)).await, None);
     assert_eq!(world.registered(&group), ["10.0.0.1:8080"]);
     assert_eq!(world.steps().run_until(2, run(&world)).await, Some(()));
+}
+
+#[tokio::test]
+async fn any_call_is_lost_by_its_number() {
+    let world = World::new(now());
+    let group = world.add_group("g");
+    let blue = world.add_cluster("blue");
+    let targets = std::collections::BTreeSet::from([Target::new("10.0.0.1", 8080)]);
+    let run = async || {
+        let identity = blue.identity().await.is_ok();
+        let write = blue.write_ledger("web", "l", &targets, None).await.is_ok();
+        let call = [registration("10.0.0.1", None)];
+        let register = world.load_balancers().register(&access(), &group, &call).await.is_ok();
+        (identity, write, register)
+    };
+    world.steps().lose(0, Strikes::BeforeEffect);
+    world.steps().lose(1, Strikes::AfterEffect);
+    world.steps().lose(2, Strikes::BeforeEffect);
+    assert_eq!(run().await, (false, false, false));
+    assert!(blue.with(|state| state.ledger_text("web", "l").is_some()), "written, unheard");
+    assert!(world.registered(&group).is_empty());
+    assert_eq!(run().await, (true, false, true), "the ledger is there by now");
 }
