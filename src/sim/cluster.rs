@@ -231,8 +231,8 @@ impl Cluster {
         namespace: Where,
         effect: impl FnOnce(&mut ClusterState) -> Result<T, WriteError>,
     ) -> Result<T, WriteError> {
-        self.steps.pass(&self.context, request.as_str(), Moment::Before).await;
-        let answer = self.shared().answer(request, &namespace, effect);
+        let lost = self.steps.pass(&self.context, request.as_str(), Moment::Before).await;
+        let answer = self.shared().answer(request, &namespace, lost, effect);
         self.steps.pass(&self.context, request.as_str(), Moment::After).await;
         answer
     }
@@ -248,13 +248,15 @@ impl Shared {
         &mut self,
         request: Request,
         namespace: &Where,
+        lost: Option<Strikes>,
         effect: impl FnOnce(&mut ClusterState) -> Result<T, WriteError>,
     ) -> Result<T, WriteError> {
         self.calls.push(request);
         if let Some(part) = self.silences.iter().find(|part| part.covers(request, namespace)) {
             return Err(WriteError::Failed(part.silence.clone()));
         }
-        match self.script.strike(request) {
+        let lost = lost.map(|strikes| Fault { strikes, trouble: connection_lost() });
+        match lost.or_else(|| self.script.strike(request)) {
             None => effect(&mut self.state),
             Some(Fault { strikes: Strikes::BeforeEffect, trouble }) => Err(trouble),
             Some(Fault { strikes: Strikes::AfterEffect, trouble }) => {
@@ -264,6 +266,11 @@ impl Shared {
             }
         }
     }
+}
+
+fn connection_lost() -> WriteError {
+    let message = "the connection was closed before an answer came";
+    WriteError::Failed(Silence::new(SilenceReason::Unreachable, message))
 }
 
 #[cfg(test)]

@@ -122,8 +122,8 @@ impl LoadBalancers {
         targets: Vec<Target>,
         effect: impl FnOnce(&mut Model) -> Result<T, ApiError>,
     ) -> Outcome<T> {
-        self.steps.pass("elbv2", operation.as_str(), Moment::Before).await;
-        let outcome = self.shared().strike(operation, targets, effect);
+        let lost = self.steps.pass("elbv2", operation.as_str(), Moment::Before).await;
+        let outcome = self.shared().strike(operation, targets, lost, effect);
         self.steps.pass("elbv2", operation.as_str(), Moment::After).await;
         outcome
     }
@@ -139,10 +139,12 @@ impl Shared {
         &mut self,
         operation: Operation,
         targets: Vec<Target>,
+        lost: Option<Strikes>,
         effect: impl FnOnce(&mut Model) -> Result<T, ApiError>,
     ) -> Outcome<T> {
         self.calls.push(Call { operation, targets });
-        let fault = self.script.strike(operation);
+        let lost = lost.map(|strikes| Fault { strikes, trouble: Trouble::Closed });
+        let fault = lost.or_else(|| self.script.strike(operation));
         let late = match &fault {
             Some(Fault { trouble: Trouble::Late(late), .. }) => *late,
             _ => Duration::ZERO,

@@ -1,11 +1,14 @@
 //! The moments between calls: where tests change the world, and where runs die.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::{Either, select};
 use tokio::sync::watch;
+
+use super::faults::Strikes;
 
 /// A moment right before or after a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,9 @@ pub enum Moment {
 type Hook = Arc<dyn Fn(&Step) + Send + Sync>;
 
 /// The steps of a world: every call to its clusters and load balancers passes two of them.
+///
+/// Of calls made at the same time the order is the runtime's: on a single thread it is the same in
+/// every run.
 #[derive(Clone)]
 pub struct Steps {
     state: Arc<Mutex<State>>,
@@ -39,10 +45,20 @@ pub struct Steps {
     killed: Arc<watch::Sender<bool>>,
 }
 
+/// A step that is being passed.
+struct Entered {
+    step: Step,
+    hook: Option<Hook>,
+    lost: Option<Strikes>,
+}
+
 #[derive(Default)]
 struct State {
     passed: usize,
     kill_at: Option<usize>,
+    calls: usize,
+    /// Which calls to lose, by their number.
+    losses: BTreeMap<usize, Strikes>,
     hook: Option<Hook>,
 }
 
@@ -64,6 +80,11 @@ impl Steps {
         self.state().passed
     }
 
+    /// How many calls were made so far.
+    pub fn calls(&self) -> usize {
+        self.state().calls
+    }
+
     /// Calls `hook` at every step, with nothing locked: it may change any part of the world.
     pub fn on_step(&self, hook: impl Fn(&Step) + Send + Sync + 'static) {
         self.state().hook = Some(Arc::new(hook));
@@ -72,6 +93,14 @@ impl Steps {
     /// Calls no hook any more.
     pub fn clear_hook(&self) {
         self.state().hook = None;
+    }
+
+    /// Loses the `n`th call from now (0 is the next) with its answer, whoever is called: the
+    /// connection breaks before or after the call's effect.
+    pub fn lose(&self, n: usize, strikes: Strikes) {
+        let mut state = self.state();
+        let call = state.calls + n;
+        state.losses.insert(call, strikes);
     }
 
     /// Runs a future, and kills it when it is about to pass the `n`th step from now (0 is the
@@ -96,27 +125,40 @@ impl Steps {
         output
     }
 
-    /// Passes a step; never returns once the run was killed.
-    pub(super) async fn pass(&self, callee: &str, operation: &str, moment: Moment) {
-        match self.enter(callee, operation, moment) {
-            Some((step, Some(hook))) => hook(&step),
-            Some((_, None)) => {}
-            None => {
-                self.killed.send_replace(true);
-                std::future::pending::<()>().await;
-            }
+    /// Passes a step, and says how the call is lost, if it is; never returns once the run was
+    /// killed.
+    pub(super) async fn pass(
+        &self,
+        callee: &str,
+        operation: &str,
+        moment: Moment,
+    ) -> Option<Strikes> {
+        let Some(entered) = self.enter(callee, operation, moment) else {
+            self.killed.send_replace(true);
+            return std::future::pending().await;
+        };
+        if let Some(hook) = entered.hook {
+            hook(&entered.step);
         }
+        entered.lost
     }
 
-    fn enter(&self, callee: &str, operation: &str, moment: Moment) -> Option<(Step, Option<Hook>)> {
+    fn enter(&self, callee: &str, operation: &str, moment: Moment) -> Option<Entered> {
         let mut state = self.state();
         if state.kill_at.is_some_and(|at| state.passed >= at) {
             return None;
         }
         let number = state.passed;
         state.passed += 1;
+        let mut lost = None;
+        if moment == Moment::Before {
+            let call = state.calls;
+            state.calls += 1;
+            lost = state.losses.remove(&call);
+        }
         let (callee, operation) = (callee.to_owned(), operation.to_owned());
-        Some((Step { number, callee, operation, moment }, state.hook.clone()))
+        let step = Step { number, callee, operation, moment };
+        Some(Entered { step, hook: state.hook.clone(), lost })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

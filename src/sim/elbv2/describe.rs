@@ -11,6 +11,9 @@ const ARNS_MAX: usize = 20;
 /// The most attributes of one call (1.1).
 const ATTRIBUTES_MAX: usize = 20;
 
+/// A resource's tags.
+type Tags = BTreeMap<String, String>;
+
 /// Which target groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupFilter {
@@ -180,10 +183,7 @@ impl Model {
     /// # Errors
     ///
     /// `TargetGroupNotFound`, `LoadBalancerNotFound`, `ValidationError`.
-    pub fn describe_tags(
-        &self,
-        arns: &[String],
-    ) -> Result<Vec<(String, BTreeMap<String, String>)>, ApiError> {
+    pub fn describe_tags(&self, arns: &[String]) -> Result<Vec<(String, Tags)>, ApiError> {
         if arns.is_empty() {
             // Unseen text.
             return Err(ApiError::validation("ResourceArns cannot be empty"));
