@@ -122,7 +122,7 @@ pub(super) fn no_credentials(whose: &str, error: &CredentialsError) -> Silence {
     }
     let said = match error {
         CredentialsError::CredentialsNotLoaded(_) => match error.source() {
-            Some(source) => format!("{whose}: no credentials: {}", chain(source)),
+            Some(source) => format!("{whose}: no credentials: {}", line(source)),
             None => format!("{whose}: no credentials"),
         },
         CredentialsError::ProviderTimedOut(timeout) => {
@@ -130,11 +130,16 @@ pub(super) fn no_credentials(whose: &str, error: &CredentialsError) -> Silence {
             format!("{whose}: no credentials within {seconds} s")
         }
         _ => match error.source() {
-            Some(source) => format!("{whose}: {}", chain(source)),
+            Some(source) => format!("{whose}: {}", line(source)),
             None => format!("{whose}: {error}"),
         },
     };
     Silence::new(SilenceReason::Unauthorized, escape(&said))
+}
+
+/// What a credential process printed ends with an end of line, which is escaped by now.
+fn line(error: &dyn Error) -> String {
+    chain(error).trim_end_matches("\\n").trim_end().to_owned()
 }
 
 fn answered(doing: &str, meta: &ErrorMetadata, raw: &HttpResponse) -> Fault {
