@@ -45,9 +45,30 @@ pub struct Endpoints {
     pub desired: BTreeMap<Target, Endpoint>,
     /// What is no target, and why.
     pub left_out: Vec<LeftOut>,
+    /// Targets that were listed again, with when their pod was made: the controller's checkpoint
+    /// counts them.
+    pub repeats: Vec<(Target, Option<Timestamp>)>,
 }
 
 impl Endpoints {
+    /// Makes endpoints of what was resolved, in the order it was listed.
+    fn new(
+        resolved: impl IntoIterator<Item = (Target, Endpoint)>,
+        mut left_out: Vec<LeftOut>,
+    ) -> Self {
+        left_out.sort();
+        left_out.dedup();
+        let mut endpoints = Self { left_out, ..Self::default() };
+        for (target, endpoint) in resolved {
+            if let Some(known) = endpoints.desired.get(&target) {
+                endpoints.repeats.push((target, known.created_at));
+            } else {
+                endpoints.desired.insert(target, endpoint);
+            }
+        }
+        endpoints
+    }
+
     /// The desired targets that the group can take.
     pub fn registrable(&self) -> impl Iterator<Item = &Target> {
         self.desired

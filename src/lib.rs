@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod binding;
+pub mod checkpoint;
 pub mod class;
 pub mod cluster;
 pub mod elbv2;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::binding::{Flavour, Owner, PortRef};
+use crate::checkpoint::Checkpoint;
 use crate::class::Class;
 use crate::endpoints::LeftOut;
 use crate::facts::SilenceReason;
@@ -218,8 +219,8 @@ pub struct BindingStatus {
     pub share: Option<f64>,
     /// The size of its ledger in bytes.
     pub ledger_bytes: Option<usize>,
-    /// `null`: not known.
-    pub checkpoint: Option<String>,
+    /// How the controller's checkpoint compares with endpoints and spec; `null` where not known.
+    pub checkpoint: Option<Checkpoint>,
     /// The one word for it.
     pub state: BindingState,
     /// Why its endpoints or its ledger are not known, in words.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::checkpoint;
 use crate::class::Class;
 use crate::facts::{Aliveness, ClusterFacts, Facts, LoadBalancerFacts, SilenceReason};
 use crate::findings;
@@ -193,7 +194,12 @@ fn binding_status(view: &GroupView<'_>, shares: &Shares, index: usize) -> Bindin
             .ok()
             .and_then(Option::as_ref)
             .map(|ledger| ledger.bytes),
-        checkpoint: None,
+        checkpoint: binding
+            .facts
+            .endpoints
+            .as_ref()
+            .ok()
+            .map(|endpoints| checkpoint::compare(facts, endpoints)),
         state: state(view, index),
         problem: binding.problem(),
         left_out: binding

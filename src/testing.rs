@@ -194,7 +194,7 @@ impl World {
                 },
             },
             group: Ok(arn()),
-            endpoints: Ok(Endpoints { desired: desired.collect(), left_out: Vec::new() }),
+            endpoints: Ok(Endpoints { desired: desired.collect(), ..Endpoints::default() }),
             ledger: Ok(ledger),
         };
         self.last().bindings_found += 1;

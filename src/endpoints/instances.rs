@@ -55,10 +55,9 @@ pub(super) fn resolve(
         }));
         ready
     };
-    let desired =
+    let desired: Vec<_> =
         chosen.into_iter().map(|node| desired(node, port.node_port)).collect::<Result<_, _>>()?;
-    left_out.sort();
-    Ok(Endpoints { desired, left_out })
+    Ok(Endpoints::new(desired, left_out))
 }
 
 fn desired(node: &Node, node_port: u16) -> Result<(Target, Endpoint), Unresolved> {

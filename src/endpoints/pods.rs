@@ -139,9 +139,7 @@ impl Sorting {
             }));
             self.ready
         };
-        self.left_out.sort();
-        self.left_out.dedup();
-        Endpoints { desired: desired.into_iter().collect(), left_out: self.left_out }
+        Endpoints::new(desired, self.left_out)
     }
 
     fn leave_out(&mut self, endpoint: &SliceEndpoint, reason: LeftOutReason) {
