@@ -460,3 +460,6 @@ fn counted(targets: usize) -> String {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, feature = "sim"))]
+mod sim_tests;

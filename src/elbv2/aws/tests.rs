@@ -157,12 +157,12 @@ fn decoded(value: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-fn config() -> SdkConfig {
+pub(super) fn config() -> SdkConfig {
     let credentials = Credentials::new("AKIDEXAMPLE", SECRET, None, None, "test");
     SdkConfig::builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
 }
 
-fn access() -> Access {
+pub(super) fn access() -> Access {
     Access { context: "pri".to_owned(), region: "us-east-1".to_owned(), role: None }
 }
 
