@@ -36,6 +36,9 @@ use crate::target::Target;
 /// The field manager that writes carry.
 pub const FIELD_MANAGER: &str = "kubectl-mctg";
 
+/// The label of this program's own CronJobs.
+const RECONCILER_LABEL: &str = "app.kubernetes.io/name=kubectl-mctg";
+
 /// Single objects read at the same time from one cluster.
 const CONCURRENT_READS_MAX: usize = 16;
 
@@ -361,16 +364,14 @@ impl Cluster for KubeCluster {
         Ok(found.into_iter().chain(auto_mode.ok().flatten()).collect())
     }
 
+    /// A CronJob that is suspended reconciles nothing and is left out.
     async fn reconcilers(&self) -> Reading<Vec<String>> {
-        let params = ListParams::default().labels("app.kubernetes.io/name=kubectl-mctg");
-        let items: Reading<Vec<wire::Stub>> = self
-            .list("list cronjobs.batch", "/apis/batch/v1/cronjobs", params)
-            .await
-            .map_err(silence);
-        Ok(items?
-            .into_iter()
-            .map(|item| format!("{}/{}", item.metadata.namespace, item.metadata.name))
-            .collect())
+        let params = ListParams::default().labels(RECONCILER_LABEL);
+        let items = self.list("list cronjobs.batch", "/apis/batch/v1/cronjobs", params);
+        let mut items: Vec<wire::CronJob> = items.await.map_err(silence)?;
+        items.retain(|item| item.spec.suspend != Some(true));
+        let name = |meta: &wire::StubMeta| format!("{}/{}", meta.namespace, meta.name);
+        Ok(items.iter().map(|item| name(&item.metadata)).collect())
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {

@@ -381,3 +381,14 @@ pub(super) struct PodTemplate {
 pub(super) struct DeploymentStatus {
     pub(super) ready_replicas: Option<u32>,
 }
+
+#[derive(Deserialize)]
+pub(super) struct CronJob {
+    pub(super) metadata: StubMeta,
+    pub(super) spec: CronJobSpec,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CronJobSpec {
+    pub(super) suspend: Option<bool>,
+}

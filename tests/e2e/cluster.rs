@@ -489,3 +489,36 @@ async fn auto_mode_is_seen_by_its_bindings_and_its_life_is_not_known() {
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].flavour, found[0].alive), (Flavour::AutoMode, Aliveness::Unknown));
 }
+
+#[tokio::test]
+async fn this_programs_cronjobs_are_found_unless_they_are_suspended() {
+    let pair = pair().await;
+    let cronjob = |name: &str, label: &str, suspend: bool| {
+        json!({
+            "apiVersion": "batch/v1",
+            "kind": "CronJob",
+            "metadata": {
+                "namespace": "default",
+                "name": name,
+                "labels": {"app.kubernetes.io/name": label},
+            },
+            "spec": {
+                "schedule": "*/5 * * * *",
+                "suspend": suspend,
+                "jobTemplate": {"spec": {"template": {"spec": {
+                    "restartPolicy": "Never",
+                    "containers": [{"name": "it", "image": "example.invalid/it"}],
+                }}}},
+            },
+        })
+    };
+    for manifest in [
+        cronjob("ours", "kubectl-mctg", false),
+        cronjob("asleep", "kubectl-mctg", true),
+        cronjob("other", "backup", false),
+    ] {
+        pair.blue.put(manifest).await;
+    }
+    let it = adapter(pair.blue.admin()).await;
+    assert_eq!(it.reconcilers().await, Ok(vec!["default/ours".to_owned()]));
+}

@@ -323,7 +323,7 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
 }
 
 /// The kinds that tests use: API version, kind, plural; cleared away between two tests.
-const KINDS: [(&str, &str, &str); 19] = [
+const KINDS: [(&str, &str, &str); 20] = [
     ("elbv2.k8s.aws/v1beta1", "TargetGroupBinding", "targetgroupbindings"),
     ("eks.amazonaws.com/v1", "TargetGroupBinding", "targetgroupbindings"),
     ("v1", "Pod", "pods"),
@@ -331,6 +331,7 @@ const KINDS: [(&str, &str, &str); 19] = [
     ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
     ("v1", "ConfigMap", "configmaps"),
     ("apps/v1", "Deployment", "deployments"),
+    ("batch/v1", "CronJob", "cronjobs"),
     ("coordination.k8s.io/v1", "Lease", "leases"),
     ("networking.k8s.io/v1", "Ingress", "ingresses"),
     ("v1", "ServiceAccount", "serviceaccounts"),
