@@ -32,6 +32,24 @@ pub fn escape(text: &str) -> String {
         .collect()
 }
 
+/// The most of a foreign text (an HTML page, a plugin's words) that is worth showing, in characters.
+const SHOWN_MAX: usize = 200;
+
+/// Cuts a line to what is worth showing.
+pub fn shorten(line: &str) -> String {
+    match line.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+/// The last line that a program wrote, where the cause usually stands: shortened and escaped.
+pub fn last_line(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+    escape(&shorten(line))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,9 +11,6 @@ use crate::cluster::WriteError;
 use crate::error;
 use crate::facts::{Silence, SilenceReason};
 
-/// The most of a foreign answer (an HTML page, a proxy's text) that is worth showing.
-const ANSWER_SHOWN_MAX: usize = 200;
-
 /// A request that brought no answer that can be used.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
@@ -135,7 +132,7 @@ pub fn explain(error: &::kube::Error) -> (SilenceReason, String) {
 }
 
 /// Puts paths in backticks, which the `kube` crate quotes twice.
-pub fn unquote(text: &str) -> String {
+fn unquote(text: &str) -> String {
     text.replace("'\"", "`").replace("\"'", "`")
 }
 
@@ -144,7 +141,7 @@ pub fn unquote(text: &str) -> String {
 fn explain_auth(error: &AuthError) -> String {
     match error {
         AuthError::AuthExecRun { cmd, out } => {
-            let said = last_line(&out.stderr);
+            let said = error::last_line(&out.stderr);
             let said = if said.is_empty() { String::new() } else { format!(": {said}") };
             format!("the credential plugin `{}` failed ({}){said}", error::escape(cmd), out.status)
         }
@@ -163,21 +160,7 @@ pub(super) fn seconds(limit: Duration) -> String {
 
 fn first_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
-    shorten(text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default())
-}
-
-/// The last line that a program wrote: where the cause usually stands.
-pub fn last_line(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
-    error::escape(&shorten(line))
-}
-
-fn shorten(line: &str) -> String {
-    match line.char_indices().nth(ANSWER_SHOWN_MAX) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
+    error::shorten(text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default())
 }
 
 #[cfg(test)]

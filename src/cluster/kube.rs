@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-pub use super::errors::{explain, last_line, unquote};
+pub use super::errors::explain;
 
 use super::controllers::{self, Trace};
 use super::errors::Failure;

@@ -9,15 +9,19 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::{SignedDuration, Timestamp};
 use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
-use mctg::cluster::kube::last_line;
 use mctg::error;
 use mctg::facts::{Silence, SilenceReason};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 
 /// How long before they expire credentials count as expired: a request takes its time.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// Plugins that run at the same time: each may be an interpreter that starts for a second, and fifty
+/// at once would all miss their limit.
+static PLACES: Semaphore = Semaphore::const_new(8);
 
 /// What a plugin gave.
 pub(super) struct Credentials {
@@ -72,6 +76,8 @@ pub(super) async fn run(
     }
     let asks = can_ask && mode != Some(&ExecInteractiveMode::Never);
     let mut command = command(plugin, asks).map_err(&fail)?;
+    // The limit is the plugin's own: waiting for a place does not count. It is never closed.
+    let _place = PLACES.acquire().await;
     let child = command.spawn().map_err(|error| {
         let hint = plugin.install_hint.as_deref().map(str::trim).filter(|hint| !hint.is_empty());
         let hint = hint.map(|hint| format!(" ({})", error::escape(hint))).unwrap_or_default();
@@ -91,7 +97,7 @@ pub(super) async fn run(
     guard.leader = None;
     let output = output.map_err(|error| fail(format!("could not be run: {error}")))?;
     if !output.status.success() {
-        let said = last_line(&output.stderr);
+        let said = error::last_line(&output.stderr);
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         return Err(fail(format!("failed ({}){said}", output.status)));
     }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use kube::Config;
 use kube::config::{Cluster, Kubeconfig, KubeconfigError};
-use mctg::cluster::kube::unquote;
 use mctg::error;
 
 use super::{ContextError, ContextOptions, IN_CLUSTER};
@@ -155,7 +154,8 @@ pub(super) fn explain(error: &KubeconfigError) -> String {
             format!("{place}{}", error::escape(text))
         }
         KubeconfigError::ReadConfig(source, _) => source.to_string(),
-        error => unquote(&error::chain(error)),
+        // Paths are printed quoted twice.
+        error => error::chain(error).replace("'\"", "`").replace("\"'", "`"),
     }
 }
 
