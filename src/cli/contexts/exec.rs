@@ -248,6 +248,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_certificate_takes_the_plugins_place() {
+        let script = r#"echo '{"status":{"clientCertificateData":"C","clientKeyData":"K"}}'"#;
+        let credentials = run(&plugin(script), false, None).await.ok().unwrap();
+        let mut auth = AuthInfo { exec: Some(plugin(script)), ..AuthInfo::default() };
+        credentials.put_into(&mut auth).unwrap();
+        let written = serde_json::to_value(&auth).unwrap();
+        assert_eq!(written["client-certificate-data"], "Qw==");
+        assert_eq!(written["client-key-data"], "Sw==");
+        assert_eq!(written["exec"], json!(null));
+    }
+
+    #[tokio::test]
     async fn credentials_expire_a_minute_early() {
         let script =
             r#"echo '{"status":{"token":"t","expirationTimestamp":"2026-11-23T12:00:00Z"}}'"#;

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use mctg::cluster::Cluster;
 use mctg::facts::SilenceReason;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -68,7 +67,7 @@ async fn one(server: &str, user: Value, change: impl FnOnce(&mut ContextOptions)
     found.reading.remove(0)
 }
 
-async fn error(options: &ContextOptions, environment: &Environment) -> ContextError {
+async fn failure(options: &ContextOptions, environment: &Environment) -> ContextError {
     find(options, environment).await.err().unwrap()
 }
 
@@ -310,16 +309,16 @@ async fn several_kubeconfigs_are_merged_and_missing_ones_skipped() {
 async fn a_kubeconfig_that_is_missing_empty_or_broken_says_so() {
     let folder = Folder::new();
     let home = Environment { home: Some(folder.0.clone()), ..Environment::default() };
-    let nothing = error(&ContextOptions::default(), &home).await;
+    let nothing = failure(&ContextOptions::default(), &home).await;
     let place = folder.0.join(".kube/config").display().to_string();
     assert_eq!(nothing.to_string(), format!("there is no kubeconfig at `{place}`"));
     assert!(nothing.is_usage() && nothing.hint().contains("--kubeconfig"));
 
-    let gone = error(&explicit(&folder.0.join("gone")), &home).await;
+    let gone = failure(&explicit(&folder.0.join("gone")), &home).await;
     assert!(gone.is_usage() && gone.to_string().starts_with("there is no kubeconfig `"));
     for text in ["", "apiVersion: v1\nkind: Config\n", "contexts: null"] {
         let path = folder.write("empty", text);
-        let empty = error(&explicit(&path), &home).await;
+        let empty = failure(&explicit(&path), &home).await;
         assert_eq!(empty.to_string(), format!("kubeconfig `{}` has no contexts", path.display()));
         assert!(empty.is_usage());
     }
@@ -331,27 +330,64 @@ async fn a_kubeconfig_that_is_missing_empty_or_broken_says_so() {
         "\u{0}hunter2",
     ] {
         let path = folder.write("broken", text);
-        let broken = error(&explicit(&path), &home).await;
+        let broken = failure(&explicit(&path), &home).await;
         let said = broken.to_string();
         assert!(matches!(broken, ContextError::Broken { .. }) && !broken.is_usage(), "{said}");
         assert!(!said.contains("hunter2") && !said.contains('\n'), "{said}");
     }
     let path = folder.write("broken", "users: [{name: a, user: {token: [hunter2]}}]");
     assert_eq!(
-        error(&explicit(&path), &home).await.to_string(),
+        failure(&explicit(&path), &home).await.to_string(),
         format!(
             "failed to read kubeconfig `{}`: line 1, column 33: expected string scalar",
             path.display()
         )
     );
-    let folder_itself = error(&explicit(&folder.0), &home).await;
+    let folder_itself = failure(&explicit(&folder.0), &home).await;
     assert!(folder_itself.to_string().ends_with("it is a folder"), "{folder_itself}");
 }
 
 #[tokio::test]
 async fn outside_of_a_pod_the_service_account_cannot_be_forced() {
     let options = ContextOptions { in_cluster: true, ..ContextOptions::default() };
-    let refused = error(&options, &Environment::default()).await;
+    let refused = failure(&options, &Environment::default()).await;
     assert!(!refused.is_usage());
     assert!(refused.to_string().starts_with("failed to use the service account of this pod: "));
+}
+
+#[tokio::test]
+async fn contexts_that_are_silent_can_be_left_out_from_now_on() {
+    let folder = Folder::new();
+    let names = ["blue", "it's *", "arn:aws:eks:us-east-1:1:cluster/red"];
+    let path =
+        folder.write("config", kubeconfig(&names.map(|it| (it, "http://127.0.0.1:1", json!({})))));
+    let found = find(&explicit(&path), &Environment::default()).await.ok().unwrap();
+    let without = |names: &[&str]| found.leave_out(&names.iter().copied().collect());
+    assert_eq!(
+        without(&["it's *"]).as_deref(),
+        Some("export MCTG_CONTEXTS=blue,arn:aws:eks:us-east-1:1:cluster/red")
+    );
+    assert_eq!(without(&["blue", names[2]]).as_deref(), Some(r"export MCTG_CONTEXTS='it'\''s *'"));
+    assert_eq!(without(&names), None);
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_what_no_proxy_does_not_except() {
+    let (proxy, heads) = server("502 Bad Gateway", "").await;
+    let folder = Folder::new();
+    let mut config: Value =
+        serde_json::from_str(&kubeconfig(&[("it", "https://cluster.invalid", json!({}))])).unwrap();
+    let mut ask = async |environment: &Environment, own: Option<&str>| {
+        config["clusters"][0]["cluster"]["proxy-url"] = json!(own);
+        let path = folder.write("config", config.to_string());
+        let found = find(&explicit(&path), environment).await.ok().unwrap();
+        let silence = found.reading[0].cluster.identity().await.unwrap_err();
+        assert_eq!(silence.reason, SilenceReason::Unreachable, "{silence}");
+        std::mem::take(&mut *heads.lock().unwrap()).concat()
+    };
+    let by_environment = Environment { https_proxy: Some(proxy.clone()), ..Environment::default() };
+    assert!(ask(&by_environment, None).await.starts_with("connect cluster.invalid:443 "));
+    let excepted = Environment { no_proxy: Some(".invalid".to_owned()), ..by_environment };
+    assert_eq!(ask(&excepted, None).await, "");
+    assert!(ask(&excepted, Some(&proxy)).await.starts_with("connect cluster.invalid:443 "));
 }
