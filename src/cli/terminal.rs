@@ -13,6 +13,9 @@ pub(crate) struct Terminal {
     out: Styles,
     err: Styles,
     width: usize,
+    watched: bool,
+    can_ask: bool,
+    read_only: bool,
 }
 
 impl Terminal {
@@ -22,15 +25,44 @@ impl Terminal {
             // Below this nothing can be laid out, above it nothing is easier to read.
             usize::from(width.0).clamp(60, 120)
         });
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self {
-            out: styles(color, io::stdout().is_terminal()),
-            err: styles(color, io::stderr().is_terminal()),
+            out: styles(color, out),
+            err: styles(color, err),
             width,
+            watched: out,
+            can_ask: err && io::stdin().is_terminal(),
+            read_only: is_read_only(),
         }
     }
 
+    /// Whether a person reads stdout.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched
+    }
+
+    /// Whether a person can be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.can_ask
+    }
+
+    /// Whether every write is refused.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Asks a question on stderr; anything but yes is no.
+    pub(crate) fn ask(&self, question: &str) -> bool {
+        let mut err = io::stderr().lock();
+        let mut answer = String::new();
+        let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+        asked.is_ok()
+            && io::stdin().read_line(&mut answer).is_ok()
+            && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
     /// How text looks on stdout.
-    pub(crate) fn look(&self, wide: bool) -> Look {
+    fn look(&self, wide: bool) -> Look {
         Look { styles: self.out.clone(), width: self.width, wide }
     }
 
@@ -41,10 +73,11 @@ impl Terminal {
     /// Stdout cannot be written, as when a disk is full.
     pub(crate) fn print(
         &self,
+        wide: bool,
         write: impl FnOnce(&Look, &mut dyn Write) -> io::Result<()>,
     ) -> Result<Exit, CliError> {
         let mut text = Vec::new();
-        let written = write(&self.look(false), &mut text).and_then(|()| {
+        let written = write(&self.look(wide), &mut text).and_then(|()| {
             let mut out = io::stdout().lock();
             out.write_all(&text)?;
             out.flush()
@@ -55,6 +88,18 @@ impl Terminal {
             }
             _ => Ok(Exit::Fine),
         }
+    }
+
+    /// Writes to stderr what would be on stdout, were that not a document's.
+    pub(crate) fn print_err(
+        &self,
+        wide: bool,
+        write: impl FnOnce(&Look, &mut dyn Write) -> io::Result<()>,
+    ) -> Exit {
+        let look = Look { styles: self.err.clone(), width: self.width, wide };
+        let mut text = Vec::new();
+        let _ = write(&look, &mut text).and_then(|()| io::stderr().lock().write_all(&text));
+        Exit::Fine
     }
 
     /// Writes a line to stderr; where that fails there is nobody left to tell.
@@ -82,4 +127,9 @@ fn styles(color: Color, is_terminal: bool) -> Styles {
 fn allows_color() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term != "dumb")
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the binary")]
+fn is_read_only() -> bool {
+    std::env::var_os("MCTG_READ_ONLY").is_some_and(|value| !value.is_empty() && value != "0")
 }
