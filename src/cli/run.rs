@@ -21,7 +21,7 @@ use mctg::view;
 use tokio::time::Instant;
 
 use super::args::{
-    DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, ViaArg,
+    DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb, ViaArg,
 };
 use super::error::{CliError, near_misses};
 use super::exit::{self, Exit, Thresholds};
@@ -48,12 +48,35 @@ pub(crate) struct World<'a, C, L> {
     pub(crate) watch: &'a (dyn Fn(&Progress<'_>) + Sync),
 }
 
+/// Runs a verb that reads clusters.
+///
+/// # Errors
+///
+/// What the verb says.
+pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
+    world: &World<'_, C, L>,
+    verb: &Verb,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    match verb {
+        Verb::Status(args) => status(world, args, global, terminal).await,
+        Verb::Diff(args) => diff(world, args, global, terminal).await,
+        Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
+        Verb::Explain(_)
+        | Verb::Demo(_)
+        | Verb::Completion(_)
+        | Verb::Version
+        | Verb::Complete(_) => Err(CliError::usage("this verb reads no cluster")),
+    }
+}
+
 /// Runs `status`.
 ///
 /// # Errors
 ///
 /// What was asked for is not there.
-pub(crate) async fn status<C: Cluster, L: LoadBalancers>(
+async fn status<C: Cluster, L: LoadBalancers>(
     world: &World<'_, C, L>,
     args: &StatusArgs,
     global: &Global,
@@ -62,7 +85,8 @@ pub(crate) async fn status<C: Cluster, L: LoadBalancers>(
     let thresholds = thresholds(global)?;
     let selection = Selection { all: args.all, ..selection(&args.names, global)? };
     let started = Instant::now();
-    let (report, ignored) = observe_status(world, selection, &thresholds, global.deep, terminal).await?;
+    let (report, ignored) =
+        observe_status(world, selection, &thresholds, global.deep, terminal).await?;
     let exit = exit::of_status(&report, &thresholds);
     let run = Run { took: Some(started.elapsed()), exit, ignored };
     let wide = global.output == Output::Wide;
@@ -108,7 +132,7 @@ async fn observe_status<C: Cluster, L: LoadBalancers>(
 /// # Errors
 ///
 /// What was asked for is not there.
-pub(crate) async fn diff<C: Cluster, L: LoadBalancers>(
+async fn diff<C: Cluster, L: LoadBalancers>(
     world: &World<'_, C, L>,
     args: &DiffArgs,
     global: &Global,
@@ -123,7 +147,7 @@ pub(crate) async fn diff<C: Cluster, L: LoadBalancers>(
 /// # Errors
 ///
 /// What was asked for is not there, or nothing may be changed.
-pub(crate) async fn reconcile<C: Cluster, L: LoadBalancers>(
+async fn reconcile<C: Cluster, L: LoadBalancers>(
     world: &World<'_, C, L>,
     args: &ReconcileArgs,
     global: &Global,
@@ -163,8 +187,12 @@ pub(crate) async fn reconcile<C: Cluster, L: LoadBalancers>(
             let shown = |look: &render::Look, out: &mut dyn std::io::Write| {
                 render::reconcile::plan(&report, &writing(world), look, out)
             };
-            if text { terminal.print(wide, shown)? } else { terminal.print_err(wide, shown) };
-            if !terminal.ask("Do this?") {
+            if text {
+                terminal.print(wide, shown)?
+            } else {
+                terminal.print_err(wide, shown)
+            };
+            if !terminal.ask("Do this?").await {
                 return Err(CliError::usage("declined: nothing was changed"));
             }
             Some(planned.plan)

@@ -40,7 +40,11 @@ fn requirement(part: &str) -> Option<LabelExpression> {
     let of = |key: &str, operator: &str, values: Vec<String>| {
         let key = key.trim();
         let plain = !key.is_empty() && !key.contains([' ', '(', ')', '=', '!', ',']);
-        plain.then(|| LabelExpression { key: key.to_owned(), operator: operator.to_owned(), values })
+        plain.then(|| LabelExpression {
+            key: key.to_owned(),
+            operator: operator.to_owned(),
+            values,
+        })
     };
     let one = |value: &str| {
         let value = value.trim();

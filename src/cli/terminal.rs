@@ -16,6 +16,7 @@ pub(crate) struct Terminal {
     watched: bool,
     can_ask: bool,
     read_only: bool,
+    err_colored: bool,
 }
 
 impl Terminal {
@@ -33,6 +34,7 @@ impl Terminal {
             watched: out,
             can_ask: err && io::stdin().is_terminal(),
             read_only: is_read_only(),
+            err_colored: is_colored(color, err),
         }
     }
 
@@ -52,13 +54,23 @@ impl Terminal {
     }
 
     /// Asks a question on stderr; anything but yes is no.
-    pub(crate) fn ask(&self, question: &str) -> bool {
-        let mut err = io::stderr().lock();
-        let mut answer = String::new();
-        let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
-        asked.is_ok()
-            && io::stdin().read_line(&mut answer).is_ok()
-            && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    ///
+    /// The answer is awaited on a thread of its own, so that Ctrl-C is heard meanwhile.
+    pub(crate) async fn ask(&self, question: &str) -> bool {
+        let _ = write!(io::stderr().lock(), "{question} [y/N] ");
+        let answer = tokio::task::spawn_blocking(|| {
+            let mut answer = String::new();
+            io::stdin().read_line(&mut answer).map(|_| answer)
+        });
+        match answer.await {
+            Ok(Ok(answer)) => matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"),
+            _ => false,
+        }
+    }
+
+    /// Whether stderr has colours.
+    pub(crate) fn err_is_colored(&self) -> bool {
+        self.err_colored
     }
 
     /// How text looks on stdout.
@@ -114,12 +126,15 @@ impl Terminal {
 }
 
 fn styles(color: Color, is_terminal: bool) -> Styles {
-    let colored = match color {
+    if is_colored(color, is_terminal) { Styles::colored() } else { Styles::default() }
+}
+
+fn is_colored(color: Color, is_terminal: bool) -> bool {
+    match color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => is_terminal && allows_color(),
-    };
-    if colored { Styles::colored() } else { Styles::default() }
+    }
 }
 
 /// kubectl's rule (`facts/cli-conventions.md` 4d): `TERM` is not dumb and `NO_COLOR` is not set.
