@@ -1,4 +1,4 @@
-//! The command line: arguments in, text or documents and an exit code out.
+//! The command line over the library: arguments in, text or documents and an exit code out.
 //!
 //! Everything that reads the environment, the clock or the terminal is here; what is decided is
 //! decided in the library.
@@ -7,20 +7,27 @@ mod args;
 mod complete;
 mod contexts;
 mod credentials;
+mod demo;
 mod env;
 mod error;
 mod exit;
 mod explain;
 mod help;
+mod real;
 mod render;
+mod run;
+mod selector;
 mod terminal;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::future::Future;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
+use mctg::findings::catalogue;
 
 use self::args::{Cli, Verb};
+use self::env::Environment;
 use self::error::CliError;
 use self::exit::Exit;
 use self::terminal::Terminal;
@@ -40,8 +47,8 @@ pub(crate) fn main() -> ExitCode {
             return if error.exit_code() == 0 { Exit::Fine } else { Exit::Usage }.into();
         }
     };
-    let mut terminal = Terminal::new(cli.global.color);
-    match run(&cli, &argv0, &mut terminal) {
+    let terminal = Terminal::new(cli.global.color);
+    match run(&cli, &argv0, &terminal) {
         Ok(exit) => exit,
         Err(error) => {
             terminal.error(&error);
@@ -51,20 +58,99 @@ pub(crate) fn main() -> ExitCode {
     .into()
 }
 
-fn run(cli: &Cli, argv0: &std::ffi::OsStr, terminal: &mut Terminal) -> Result<Exit, CliError> {
+fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> {
     if let Some((flag, reason)) = cli.refused.reason() {
         return Err(CliError::usage(format!("{flag} cannot be used here: {reason}")));
     }
+    let environment = Environment::read();
+    log(cli.global.verbose, terminal);
     match &cli.verb {
         Verb::Explain(args) => explain::explain(args.code.as_deref(), cli.global.output, terminal),
         Verb::Version => explain::version(cli.global.output, terminal),
-        Verb::Completion(args) => terminal.print(|_, out| complete::script(args.shell, out)),
+        Verb::Completion(args) => terminal.print(false, |_, out| complete::script(args.shell, out)),
         Verb::Complete(args) => {
             let command = args::command(argv0);
-            let codes: Vec<&str> =
-                mctg::findings::catalogue::ALL.iter().map(|rule| rule.code).collect();
-            terminal.print(|_, out| complete::answer(&command, &args.words, &[], &codes, out))
+            let codes: Vec<&str> = catalogue::ALL.iter().map(|rule| rule.code).collect();
+            // Without a kubeconfig there is no context to offer, and nobody to tell.
+            let contexts = real::context_names(&cli.global, &environment);
+            terminal.print(false, |_, out| {
+                complete::answer(&command, &args.words, &contexts, &codes, out)
+            })
         }
-        Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_) | Verb::Demo(_) => todo!(),
+        Verb::Demo(args) => wait_for(demo::play(args, &environment, terminal), terminal),
+        verb @ (Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_)) => {
+            if cli.global.demo {
+                wait_for(demo::run(verb, &cli.global, &environment, terminal), terminal)
+            } else {
+                wait_for(real::run(verb, &cli.global, &environment, terminal), terminal)
+            }
+        }
     }
+}
+
+/// Runs to the end, or until the user or the system asks to stop.
+///
+/// Every step leaves a state that the next run repairs, so that stopping anywhere is safe.
+fn wait_for(
+    work: impl Future<Output = Result<Exit, CliError>>,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::because("failed to start the runtime", &error))?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = work => result,
+            () = interrupted() => {
+                terminal.note(
+                    "interrupted: the call under way may still take effect; what was registered \
+                     is in a ledger, and another run picks up from here",
+                );
+                Ok(Exit::Interrupted)
+            }
+        }
+    });
+    // A question that nobody answered, or a call that nobody waits for, must not hold the exit up.
+    runtime.shutdown_background();
+    result
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn interrupted() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let terminate = async {
+            match signal(SignalKind::terminate()) {
+                Ok(mut signal) => signal.recv().await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = interrupt => {}
+            _ = terminate => {}
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await;
+}
+
+/// Logs this program's own calls to stderr; never those of its libraries, which know secrets.
+fn log(verbose: u8, terminal: &Terminal) {
+    let filter = match verbose {
+        0 => return,
+        1 => "mctg=debug,kubectl_mctg=debug",
+        _ => "mctg=trace,kubectl_mctg=trace",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal.err_is_colored())
+        .init();
 }

@@ -14,7 +14,7 @@ use crate::elbv2::{Access, LoadBalancers};
 use crate::facts::Facts;
 use crate::observe::{self, Detail, Scope};
 use crate::plan::{self, Pass, Plan, Request};
-use crate::report::Reconcile;
+use crate::report::{BindingReport, Reconcile};
 use crate::target::{Health, HealthState, Target, TargetGroupArn};
 
 /// How often a binding is planned again because somebody else wrote its ledger in between.
@@ -32,6 +32,11 @@ pub struct Reconciler<'a, C, L, T> {
     load_balancers: &'a L,
     clock: T,
     options: Options,
+}
+
+/// Puts a plan in the words of the document, as far as the plan alone tells.
+pub fn describe(plan: &Plan) -> Vec<BindingReport> {
+    plan.bindings.iter().map(|plan| report::binding_report(plan, None, None)).collect()
 }
 
 /// How to reconcile.

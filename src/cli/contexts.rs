@@ -184,3 +184,30 @@ pub(crate) async fn find(
 
 #[cfg(test)]
 mod tests;
+
+/// The names of all contexts, for completion.
+///
+/// # Errors
+///
+/// [`ContextError`]: there are none to offer.
+pub(crate) fn names(
+    options: &ContextOptions,
+    environment: &Environment,
+) -> Result<Vec<String>, ContextError> {
+    Ok(Source::find(options, environment)?.names())
+}
+
+/// Chooses among contexts that no kubeconfig defines, the first of them being the current one: the
+/// names to read, those to write to, and whether that is less than all.
+///
+/// # Errors
+///
+/// [`ContextError`]: a name or glob that fits none of them.
+pub(crate) fn choose_among(
+    names: &[String],
+    options: &ContextOptions,
+) -> Result<(Vec<String>, BTreeSet<String>, bool), ContextError> {
+    let source = Source::listing(names, "of the simulated clusters");
+    let chosen = choose::choose(options, None, &source)?;
+    Ok((chosen.reading, chosen.writing, chosen.narrowed))
+}

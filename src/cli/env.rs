@@ -13,6 +13,8 @@ pub(crate) struct Environment {
     pub(crate) kubeconfig: Option<OsString>,
     /// The home folder.
     pub(crate) home: Option<PathBuf>,
+    /// `XDG_STATE_HOME`, where it is an absolute path: others are to be ignored.
+    pub(crate) state_home: Option<PathBuf>,
     /// `MCTG_CONTEXTS`: names and globs, separated by commas.
     pub(crate) contexts: Option<String>,
     /// `HTTPS_PROXY`, in either case.
@@ -29,6 +31,7 @@ impl Environment {
         Self {
             kubeconfig: variable("KUBECONFIG"),
             home: std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
+            state_home: variable("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute()),
             contexts: text("MCTG_CONTEXTS"),
             https_proxy: text("HTTPS_PROXY").or_else(|| text("https_proxy")),
             no_proxy: text("NO_PROXY").or_else(|| text("no_proxy")),

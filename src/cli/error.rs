@@ -23,6 +23,11 @@ impl CliError {
         Self { message: message.into(), hints: Vec::new(), exit: Exit::Usage }
     }
 
+    /// Something that is not allowed now.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hints: Vec::new(), exit: Exit::Found }
+    }
+
     /// Something that could not be read or done.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self { message: message.into(), hints: Vec::new(), exit: Exit::Incomplete }

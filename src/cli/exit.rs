@@ -114,8 +114,11 @@ pub(crate) fn of_diff(report: &Reconcile) -> Exit {
 
 /// The exit code of `reconcile`, dry or not.
 pub(crate) fn of_reconcile(report: &Reconcile) -> Exit {
-    let worst = report.bindings.iter().map(of_binding).max().unwrap_or(Exit::Fine);
-    if report.complete { worst } else { worst.max(Exit::Incomplete) }
+    let mut worst = report.bindings.iter().map(of_binding).max().unwrap_or(Exit::Fine);
+    if !report.complete {
+        worst = worst.max(Exit::Incomplete);
+    }
+    if report.timed_out { Exit::TimedOut } else { worst }
 }
 
 fn of_binding(binding: &BindingReport) -> Exit {
@@ -246,6 +249,7 @@ mod tests {
             observed_at: jiff::Timestamp::UNIX_EPOCH,
             dry_run: false,
             complete: true,
+            timed_out: false,
             demo: false,
             contexts: Vec::new(),
             bindings,
@@ -264,6 +268,7 @@ mod tests {
             reason: None,
             plan: PlanReport::default(),
             steps: Vec::new(),
+            waiting_for: Vec::new(),
         }
     }
 
@@ -316,6 +321,12 @@ mod tests {
             assert_eq!(of_reconcile(&report).code(), expected, "{reason:?}");
             assert_eq!(of_diff(&report).code(), 0, "what is only blocked is no difference");
         }
+    }
+
+    #[test]
+    fn time_that_was_up_wins_over_what_failed() {
+        let report = Reconcile { timed_out: true, ..reconcile(vec![binding(Outcome::Failed)]) };
+        assert_eq!(of_reconcile(&report).code(), 124);
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(crate) fn explain(
         contexts: [],
         findings: [],
     };
-    terminal.print(|look, out| match (output, one) {
+    terminal.print(false, |look, out| match (output, one) {
         (Output::Json, _) => document::json(&document(), out),
         (Output::Yaml, _) => document::yaml(&document(), out),
         (Output::Jsonl, _) => rules.iter().try_for_each(|rule| document::line(rule, out)),
@@ -92,7 +92,7 @@ pub(crate) fn version(output: Output, terminal: &Terminal) -> Result<Exit, CliEr
         contexts: [],
         findings: [],
     };
-    terminal.print(|_, out| match output {
+    terminal.print(false, |_, out| match output {
         Output::Json => document::json(&document, out),
         Output::Yaml => document::yaml(&document, out),
         Output::Jsonl => document::line(&document, out),

@@ -78,7 +78,7 @@ fn document(
     }
 }
 
-fn binding_report(
+pub(super) fn binding_report(
     plan: &BindingPlan,
     done: Option<&Done>,
     open: Option<&BTreeMap<Target, Health>>,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kube::Config;
-use kube::config::{Cluster, Kubeconfig, KubeconfigError};
+use kube::config::{Cluster, Kubeconfig, KubeconfigError, NamedContext};
 use mctg::error;
 
 use super::{ContextError, ContextOptions, IN_CLUSTER};
@@ -56,6 +56,17 @@ impl Source {
             return Err(nothing(&paths, &place));
         }
         Ok(Self::Files { config: Box::new(config), place })
+    }
+
+    /// Contexts that lead nowhere, by name; the first is the current one.
+    pub(super) fn listing(names: &[String], place: &str) -> Self {
+        let context = |name: &String| NamedContext { name: name.clone(), ..Default::default() };
+        let config = Kubeconfig {
+            contexts: names.iter().map(context).collect(),
+            current_context: names.first().cloned(),
+            ..Default::default()
+        };
+        Self::Files { config: Box::new(config), place: place.to_owned() }
     }
 
     /// The names of all contexts, each once, in the order of the files.

@@ -39,13 +39,27 @@ pub(crate) fn plan(
     for line in wrap(&looked_at(report, writing, &names), look.width) {
         writeln!(out, "{line}")?;
     }
+    bindings(&report.bindings, &names, look, out)
+}
+
+/// Writes the plan of each binding; those that are in sync share a line.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn bindings(
+    bindings: &[BindingReport],
+    names: &Names,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let quiet = |binding: &&BindingReport| {
         binding.outcome == Outcome::InSync && binding.plan.blocked.is_empty()
     };
-    let in_sync = report.bindings.iter().filter(quiet).count();
-    for binding in report.bindings.iter().filter(|binding| !quiet(binding) || look.wide) {
+    let in_sync = bindings.iter().filter(quiet).count();
+    for binding in bindings.iter().filter(|binding| !quiet(binding) || look.wide) {
         writeln!(out)?;
-        binding_plan(binding, &names, look, out)?;
+        binding_plan(binding, names, look, out)?;
     }
     if in_sync > 0 && !look.wide {
         writeln!(out, "\n{} in sync.", count(in_sync, "binding"))?;
@@ -100,7 +114,8 @@ pub(crate) fn summary(
 /// Passes on what the writer says.
 pub(crate) fn closing(
     report: &Reconcile,
-    took: Option<Duration>,
+    writing: &[String],
+    took: Duration,
     exit: Exit,
     look: &Look,
     out: &mut dyn Write,
@@ -130,20 +145,34 @@ pub(crate) fn closing(
         binding.outcome == Outcome::Failed
             || binding.steps.iter().any(|step| step.result == StepResult::Failed)
     });
-    let head = if failed { "Not all done" } else { "Done" };
-    let took = took.map(|took| format!(" in {}", elapsed(took))).unwrap_or_default();
+    let head = if failed || report.timed_out { "Not all done" } else { "Done" };
     let mut text = format!(
-        "{head}{took}: {} registered, {} deregistered{}.",
+        "{head} in {}: {} registered, {} deregistered{}.",
+        elapsed(took),
         sum(Action::Register),
         sum(Action::Deregister),
         withheld(report)
     );
+    let waiting: Vec<String> = report
+        .bindings
+        .iter()
+        .flat_map(|binding| &binding.waiting_for)
+        .map(ToString::to_string)
+        .collect();
+    if !waiting.is_empty() {
+        let waiting = escape(&waiting.join(", "));
+        text.push_str(&format!(" Time was up before these became healthy: {waiting}."));
+    }
     if exit == Exit::Fine && report.bindings.iter().all(|b| b.plan.blocked.is_empty()) {
         text.push_str(" A second run plans nothing.");
     } else if exit != Exit::Fine {
         text.push_str(&format!(" Exit {}.", exit.code()));
     }
-    paragraph(&text, look, out)
+    paragraph(&text, look, out)?;
+    for line in wrap(&looked_at(report, writing, &names), look.width) {
+        writeln!(out, "{}", look.styles.dim(&line))?;
+    }
+    Ok(())
 }
 
 /// A line of what is done while it is done: `   0:03  registered  2 targets`.
@@ -199,7 +228,8 @@ fn looked_at(report: &Reconcile, writing: &[String], names: &Names) -> String {
         _ => String::new(),
     };
     let verb = if report.dry_run { "planning" } else { "writing" };
-    format!("{read}; {verb} for {} only{beside}.", list(&shown))
+    let only = if report.contexts.len() > shown.len() { " only" } else { "" };
+    format!("{read}; {verb} for {}{only}{beside}.", list(&shown))
 }
 
 fn beside(context: &ContextReport) -> String {

@@ -298,51 +298,52 @@ fn a_healthy_pair() {
        sec-eks-clu1  tgb/nginx-http      2/2  0  1  1   33% ███░░░░░░░  3 left
        * owns the load balancer. Without pri-eks-clu1 zone 1a serves nothing.
 
-    Read 2/2 contexts, 1/1 target group in 0.4 s at 2026-03-14 09:41:07Z.
+    Read 2/2 contexts, 1/1 target groups in 0.4 s at 2026-03-14 09:41:07Z.
     ");
 }
 
 #[test]
 fn a_pair_of_which_one_drifted() {
     assert_snapshot!(show(&drifted_pair(), &look()), @"
-    WARNING  default/k8s-default-nginx-8e21c40f7b of pri-eks-clu1: ready endpoints
-             get no traffic. 1 shared target group, 2 clusters, 4/5 targets healthy.
+    WARNING  default/nginx of pri-eks-clu1: ready endpoints get no traffic. 1 shared
+             target group, 2 clusters, 4/5 targets healthy.
 
     NLB k8s-default-nginx-3f9c1b7a2d   us-east-1 | internet-facing | protected
     └─ TCP:80 ── k8s-default-nginx-8e21c40f7b
        ip | 4 healthy, 1 unhealthy, 1 draining | cross-zone off
        CLUSTER       BINDING         WANT TRACK REG OK 1a 1b 1c  SHARE
      ! pri-eks-clu1  svc/nginx *        4     4   3  2  1  0  1   50% █████░░░░░
-       ├─ missing  10.0.21.47:80  not registered                       us-east-1b  pod nginx-7c5d9f-x2k9p
-       └─ in sync  10.0.21.48:80  unhealthy Target.FailedHealthChecks  us-east-1b  pod nginx-7c5d9f-aaaaa
+       ├─ missing 10.0.21.47:80  us-east-1b, pod nginx-7c5d9f-x2k9p
+       └─ in sync 10.0.21.48:80 unhealthy Target.FailedHealthChecks, us-east-1b, pod
+          nginx-7c5d9f-aaaaa
        sec-eks-clu1  tgb/nginx-http     2     2   2  2  0  1  1   33% ███░░░░░░░
        (unclaimed)   1 target           -     -   1  1  0  0  1  -
-       └─ unclaimed  10.0.99.1:80  healthy  us-east-1c
+       └─ unclaimed 10.0.99.1:80  healthy, us-east-1c
        * owns the load balancer. If pri-eks-clu1 goes: 2 left, zone 1a serves
        nothing. If sec-eks-clu1 goes: 2 left, zone 1b serves nothing.
 
-    MCTG201 MissingTargets  warning  pri-eks-clu1 default/k8s-default-nginx-8e21c40f7b
+    MCTG201 MissingTargets  warning  pri-eks-clu1 default/nginx
       10.0.21.47:80 is wanted and tracked, and it is not registered: the pod
       nginx-7c5d9f-x2k9p gets no traffic
       fix  kubectl mctg reconcile svc/nginx -n default --context arn:aws:eks:us-east-1:111122223333:cluster/pri-eks-clu1
       why  kubectl mctg explain MCTG201
 
-    Read 2/2 contexts, 1/1 target group in 0.4 s at 2026-03-14 09:41:07Z. Exit 1.
+    Read 2/2 contexts, 1/1 target groups in 0.4 s at 2026-03-14 09:41:07Z. Exit 1.
     ");
 }
 
 #[test]
 fn a_pair_of_which_one_drifted_with_every_target() {
     assert_snapshot!(show(&drifted_pair(), &Look { wide: true, ..look() }), @"
-    WARNING  default/k8s-default-nginx-8e21c40f7b of pri-eks-clu1: ready endpoints
-             get no traffic. 1 shared target group, 2 clusters, 4/5 targets healthy.
+    WARNING  default/nginx of pri-eks-clu1: ready endpoints get no traffic. 1 shared
+             target group, 2 clusters, 4/5 targets healthy.
 
     NLB k8s-default-nginx-3f9c1b7a2d   us-east-1 | internet-facing | protected
     └─ TCP:80 ── k8s-default-nginx-8e21c40f7b
        ip | 4 healthy, 1 unhealthy, 1 draining | cross-zone off
        CLUSTER       BINDING         WANT TRACK REG OK 1a 1b 1c  SHARE
      ! pri-eks-clu1  svc/nginx *        4     4   3  2  1  0  1   50% █████░░░░░
-       ├─ missing   10.0.21.47:80  not registered                       us-east-1b  pod nginx-7c5d9f-x2k9p on ip-10-0-21-5.ec2.internal
+       ├─ missing   10.0.21.47:80                                       us-east-1b  pod nginx-7c5d9f-x2k9p on ip-10-0-21-5.ec2.internal
        ├─ in sync   10.0.21.48:80  unhealthy Target.FailedHealthChecks  us-east-1b  pod nginx-7c5d9f-aaaaa
        └─ left out  10.0.21.99     not ready                                        pod default/nginx-new
        sec-eks-clu1  tgb/nginx-http     2     2   2  2  0  1  1   33% ███░░░░░░░
@@ -354,7 +355,7 @@ fn a_pair_of_which_one_drifted_with_every_target() {
        * owns the load balancer. If pri-eks-clu1 goes: 2 left, zone 1a serves
        nothing. If sec-eks-clu1 goes: 2 left, zone 1b serves nothing.
 
-    MCTG201 MissingTargets  warning  pri-eks-clu1 default/k8s-default-nginx-8e21c40f7b
+    MCTG201 MissingTargets  warning  pri-eks-clu1 default/nginx
       10.0.21.47:80 is wanted and tracked, and it is not registered: the pod
       nginx-7c5d9f-x2k9p gets no traffic
       fix  kubectl mctg reconcile svc/nginx -n default --context arn:aws:eks:us-east-1:111122223333:cluster/pri-eks-clu1
@@ -363,7 +364,7 @@ fn a_pair_of_which_one_drifted_with_every_target() {
     pri-eks-clu1: aws-load-balancer-controller v3.5.0, alive (lease renewed 4 s ago)
     sec-eks-clu1: aws-load-balancer-controller v3.5.0, alive (lease renewed 4 s ago)
 
-    Read 2/2 contexts, 1/1 target group in 0.4 s at 2026-03-14 09:41:07Z. Exit 1.
+    Read 2/2 contexts, 1/1 target groups in 0.4 s at 2026-03-14 09:41:07Z. Exit 1.
     ");
 }
 
@@ -379,15 +380,15 @@ fn a_pair_of_which_one_does_not_answer() {
        pri-eks-clu1  svc/nginx     3     3   3  3  1  1  1   67% ███████░░░
      ? sec-eks-clu1  not read      -     -   -  -  -  -  -  -
      ? (unknown)     2 targets     -     -   2  2  0  2  0  -
-       ├─ unknown  10.0.37.19:80  healthy  us-east-1b
-       └─ unknown  10.0.52.8:80   healthy  us-east-1b
+       ├─ unknown 10.0.37.19:80  healthy, us-east-1b
+       └─ unknown 10.0.52.8:80  healthy, us-east-1b
 
     MCTG901 ContextUnreachable  critical  sec-eks-clu1
       sec-eks-clu1 did not answer in 10 s: what it wants and tracks is not known
       fix  kubectl --context sec-eks-clu1 get --raw /readyz
       why  kubectl mctg explain MCTG901
 
-    Read 1/2 contexts, 1/1 target group in 0.4 s at 2026-03-14 09:41:07Z. Exit 3.
+    Read 1/2 contexts, 1/1 target groups in 0.4 s at 2026-03-14 09:41:07Z. Exit 3.
     ");
 }
 
@@ -425,7 +426,7 @@ fn a_binding_that_is_exclusive_and_one_whose_ledger_is_none() {
     group.bindings[1].problem =
         Some("the ledger `aws-lbc-targets-nginx-http` holds an entry that is no target".to_owned());
     assert_snapshot!(show(&report, &look()), @"
-    OK  1 shared target group, 2 clusters, 5/5 targets healthy. Nothing to do.
+    OK  1 shared target group, 2 clusters, 5/5 targets healthy.
 
     (load balancer not known)
     └─ k8s-default-nginx-8e21c40f7b   ip | 5 healthy | cross-zone not known
@@ -437,7 +438,7 @@ fn a_binding_that_is_exclusive_and_one_whose_ledger_is_none() {
        * owns the load balancer. If pri-eks-clu1 goes: 2 left, zone 1a serves
        nothing. If sec-eks-clu1 goes: 3 left.
 
-    Read 2/2 contexts, 1/1 target group in 0.4 s at 2026-03-14 09:41:07Z.
+    Read 2/2 contexts, 1/1 target groups in 0.4 s at 2026-03-14 09:41:07Z.
     ");
 }
 
@@ -489,7 +490,7 @@ fn many_groups() {
 
        SERVICE        blue green  SHARE blue|green      WORST FINDING
      ! shop/checkout   3/4   6/6   33% ███│███████ 67%  MCTG201 MissingTargets
-     ! shop/search     6/6   0/0  100% ██████████│ 0%   MCTG501 SingleCluster
+     ! shop/search     6/6   0/0  100% ██████████│  0%  MCTG501 SingleCluster
        4 others                                         none (-o wide lists them)
 
     Without blue: 5 groups keep serving, 1 goes dark (shop/search), 1 loses a zone.
@@ -565,6 +566,7 @@ fn plan_report(dry_run: bool) -> Reconcile {
         observed_at: "2026-03-14T09:41:07Z".parse().unwrap(),
         dry_run,
         complete: true,
+        timed_out: false,
         demo: false,
         contexts: vec![context(PRI), sec],
         bindings: vec![
@@ -593,6 +595,7 @@ fn plan_report(dry_run: bool) -> Reconcile {
                     }],
                 },
                 steps: if dry_run { Vec::new() } else { steps() },
+                waiting_for: Vec::new(),
             },
             BindingReport {
                 context: SEC.to_owned(),
@@ -604,6 +607,7 @@ fn plan_report(dry_run: bool) -> Reconcile {
                 reason: Some("its flag is off".to_owned()),
                 plan: PlanReport::default(),
                 steps: Vec::new(),
+                waiting_for: Vec::new(),
             },
             BindingReport {
                 context: SEC.to_owned(),
@@ -615,6 +619,7 @@ fn plan_report(dry_run: bool) -> Reconcile {
                 reason: None,
                 plan: PlanReport::default(),
                 steps: Vec::new(),
+                waiting_for: Vec::new(),
             },
         ],
         findings: Vec::new(),
@@ -638,18 +643,19 @@ fn steps() -> Vec<Step> {
 
 fn show_plan(report: &Reconcile, exit: Exit) -> String {
     let mut out = Vec::new();
-    reconcile::plan(report, &[SEC.to_owned()], &look(), &mut out).unwrap();
     if report.dry_run {
+        reconcile::plan(report, &[SEC.to_owned()], &look(), &mut out).unwrap();
         reconcile::summary(report, exit, &look(), &mut out).unwrap();
     } else {
+        reconcile::bindings(&report.bindings, &super::Names::default(), &look(), &mut out).unwrap();
         for step in report.bindings.iter().flat_map(|binding| &binding.steps) {
             let line =
                 reconcile::step_line(Duration::from_secs(62), "sec default/nginx-http", step);
             out.extend_from_slice(line.as_bytes());
             out.push(b'\n');
         }
-        let took = Some(Duration::from_secs(92));
-        reconcile::closing(report, took, exit, &look(), &mut out).unwrap();
+        let took = Duration::from_secs(92);
+        reconcile::closing(report, &[SEC.to_owned()], took, exit, &look(), &mut out).unwrap();
     }
     String::from_utf8(out).unwrap()
 }
@@ -695,11 +701,11 @@ fn a_reconcile_of_which_a_step_failed() {
         skipped     its flag is off
 
     1 binding in sync.
-       1:02  ledger        1 entry  sec default/nginx-http
-       1:02  registered    1 target  sec default/nginx-http
-       1:02  failed        to deregister: ThrottlingException: Rate exceeded  sec default/nginx-http
+       1:02  ledger        1 entry, sec default/nginx-http
+       1:02  registered    1 target, sec default/nginx-http
+       1:02  failed        to deregister, sec default/nginx-http: ThrottlingException: Rate exceeded
     ! sec-eks-clu1 default/nginx-http: failed to deregister: ThrottlingException:
-    ! Rate exceeded
+      Rate exceeded
 
     Not all done in 92 s: 1 registered, 0 deregistered, 1 withheld. Exit 3.
     ");
@@ -752,12 +758,14 @@ fn a_list_of_explanations() {
     MCTG103  ContestedTarget     critical
     MCTG106  PhantomTargets      warning
     MCTG107  LedgerMissing       warning
-    MCTG201  MissingTargets      critical, or other
+    MCTG112  LedgerUnusable      critical
+    MCTG201  MissingTargets      critical or warning
     MCTG202  StaleTargets        warning
     MCTG203  UntrackedTargets    warning
-    MCTG204  UnclaimedTargets    info, or other
+    MCTG204  UnclaimedTargets    warning or info
     MCTG207  TargetGroupGone     critical
-    MCTG301  ControllerAbsent    warning
+    MCTG301  ControllerAbsent    warning or info
+    MCTG305  BackendNotFound     critical
     MCTG412  FailOpen            critical
     MCTG501  SingleCluster       warning
     MCTG901  ContextUnreachable  critical

@@ -1,0 +1,101 @@
+//! The verbs on real clusters and real load balancers.
+
+use mctg::cluster::kube::KubeCluster;
+use mctg::elbv2::aws::AwsLoadBalancers;
+
+use super::args::{Global, Verb};
+use super::contexts::{self, ContextError, ContextOptions};
+use super::credentials::{AwsOptions, Credentials, Profiles};
+use super::env::{self, Environment};
+use super::error::{CliError, near_misses};
+use super::exit::Exit;
+use super::run::{self, World};
+use super::terminal::Terminal;
+
+/// Runs a verb.
+///
+/// # Errors
+///
+/// There are no such contexts, or what the verb itself says.
+pub(crate) async fn run(
+    verb: &Verb,
+    global: &Global,
+    environment: &Environment,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    let profiles = Profiles::parse(&global.profile).map_err(CliError::usage)?;
+    let chosen = contexts::find(&context_options(verb, global), environment)
+        .await
+        .map_err(CliError::from)?;
+    for context in profiles.contexts() {
+        if !chosen.short_names.contains_key(context) {
+            let near = near_misses(context, chosen.short_names.keys().map(String::as_str));
+            let error = CliError::usage(format!("--profile: there is no context `{context}`"));
+            return Err(if near.is_empty() {
+                error.hint("CONTEXT=PROFILE names a context of the kubeconfig")
+            } else {
+                error.hint(format!("did you mean {}?", near.join(", ")))
+            });
+        }
+    }
+    let mut clusters: Vec<KubeCluster> = Vec::new();
+    let mut aws = AwsOptions {
+        profiles,
+        region: global.region.clone(),
+        endpoint_url: global.endpoint_url.clone(),
+        no_assume_role: global.no_assume_role,
+        reads_per_second: global.aws_qps,
+        https_proxy: environment.https_proxy.clone(),
+        no_proxy: environment.no_proxy.clone(),
+        ..AwsOptions::default()
+    };
+    for context in chosen.reading {
+        if let Some(profile) = context.aws.profile {
+            let name = mctg::cluster::Cluster::context(&context.cluster).to_owned();
+            aws.entry_profiles.insert(name, profile);
+        }
+        clusters.push(context.cluster);
+    }
+    let settings = aws.settings();
+    let load_balancers = AwsLoadBalancers::with_settings(Credentials::new(aws), settings);
+    let world = World {
+        clusters: &clusters,
+        load_balancers: &load_balancers,
+        writing: chosen.writing,
+        narrowed: chosen.narrowed,
+        demo: false,
+        clock: &env::now,
+        watch: &|_| {},
+    };
+    run::verb(&world, verb, global, terminal).await
+}
+
+/// What the command line says about contexts.
+pub(super) fn context_options(verb: &Verb, global: &Global) -> ContextOptions {
+    ContextOptions {
+        kubeconfig: global.kubeconfig.clone(),
+        contexts: global.context.clone(),
+        all_contexts: global.all_contexts,
+        observe: global.observe.clone(),
+        in_cluster: global.in_cluster,
+        impersonate: global.impersonate.clone(),
+        impersonate_groups: global.impersonate_group.clone(),
+        request_timeout: Some(global.request_timeout).filter(|time| !time.is_zero()),
+        writes: matches!(verb, Verb::Diff(_) | Verb::Reconcile(_)),
+    }
+}
+
+/// The names of all contexts, as far as they can be found.
+pub(crate) fn context_names(global: &Global, environment: &Environment) -> Vec<String> {
+    let options =
+        ContextOptions { kubeconfig: global.kubeconfig.clone(), ..ContextOptions::default() };
+    contexts::names(&options, environment).unwrap_or_default()
+}
+
+impl From<ContextError> for CliError {
+    fn from(error: ContextError) -> Self {
+        let message = error.to_string();
+        let made = if error.is_usage() { Self::usage(message) } else { Self::failed(message) };
+        made.hint(error.hint())
+    }
+}

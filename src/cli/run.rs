@@ -1,0 +1,430 @@
+//! `status`, `diff` and `reconcile` over any clusters and load balancers: real ones and simulated
+//! ones share every line of this.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mctg::apply::Progress;
+use mctg::binding::{Binding, BindingRef};
+use mctg::cluster::Cluster;
+use mctg::elbv2::LoadBalancers;
+use mctg::facts::Facts;
+use mctg::observe::{self, Detail, Scope};
+use mctg::plan::{Plan, Request, ViaChoice};
+use mctg::reconcile::{self, Options, Reconciler};
+use mctg::report::{Reconcile, Status};
+use mctg::selection::{NameQuery, Selection};
+use mctg::target::{Health, Target};
+use mctg::view;
+use tokio::time::Instant;
+
+use super::args::{
+    DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb, ViaArg,
+};
+use super::error::{CliError, near_misses};
+use super::exit::{self, Exit, Thresholds};
+use super::render::status::Run;
+use super::render::{self, document};
+use super::selector;
+use super::terminal::Terminal;
+
+/// What a verb runs on.
+pub(crate) struct World<'a, C, L> {
+    /// The clusters to observe, in order.
+    pub(crate) clusters: &'a [C],
+    /// The load balancers.
+    pub(crate) load_balancers: &'a L,
+    /// The contexts that changing verbs may write to.
+    pub(crate) writing: BTreeSet<String>,
+    /// Whether fewer contexts are read than there are.
+    pub(crate) narrowed: bool,
+    /// Whether all of it is simulated.
+    pub(crate) demo: bool,
+    /// What time it is there.
+    pub(crate) clock: &'a (dyn Fn() -> Timestamp + Sync),
+    /// Told of everything that is done there.
+    pub(crate) watch: &'a (dyn Fn(&Progress<'_>) + Sync),
+}
+
+/// Runs a verb that reads clusters.
+///
+/// # Errors
+///
+/// What the verb says.
+pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
+    world: &World<'_, C, L>,
+    verb: &Verb,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    match verb {
+        Verb::Status(args) => status(world, args, global, terminal).await,
+        Verb::Diff(args) => diff(world, args, global, terminal).await,
+        Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
+        Verb::Explain(_)
+        | Verb::Demo(_)
+        | Verb::Completion(_)
+        | Verb::Version
+        | Verb::Complete(_) => Err(CliError::usage("this verb reads no cluster")),
+    }
+}
+
+/// Runs `status`.
+///
+/// # Errors
+///
+/// What was asked for is not there.
+async fn status<C: Cluster, L: LoadBalancers>(
+    world: &World<'_, C, L>,
+    args: &StatusArgs,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    let thresholds = thresholds(global)?;
+    let selection = Selection { all: args.all, ..selection(&args.names, global)? };
+    let started = Instant::now();
+    let (report, ignored) =
+        observe_status(world, selection, &thresholds, global.deep, terminal).await?;
+    let exit = exit::of_status(&report, &thresholds);
+    let run = Run { took: Some(started.elapsed()), exit, ignored };
+    let wide = global.output == Output::Wide;
+    terminal.print(wide, |look, out| match global.output {
+        Output::Table | Output::Wide => render::status::write(&report, &run, look, out),
+        Output::Json => document::json(&report, out),
+        Output::Yaml => document::yaml(&report, out),
+        Output::Jsonl => document::status_lines(&report, out),
+    })?;
+    if global.output == Output::Jsonl {
+        tell_incompleteness(&report.findings, terminal);
+    }
+    Ok(exit)
+}
+
+/// Observes, and makes the report; says too how many findings were left out as asked.
+async fn observe_status<C: Cluster, L: LoadBalancers>(
+    world: &World<'_, C, L>,
+    selection: Selection,
+    thresholds: &Thresholds,
+    deep: bool,
+    terminal: &Terminal,
+) -> Result<(Status, usize), CliError> {
+    let scope = Scope {
+        selection,
+        detail: if deep { Detail::Deep } else { Detail::Polite },
+        narrowed: world.narrowed,
+        acting: BTreeSet::new(),
+    };
+    let facts =
+        observe::observe(world.clusters, world.load_balancers, &scope, &|| (world.clock)()).await;
+    let mut report = mctg::status::status(&facts, &scope.selection);
+    report.demo = world.demo;
+    check_names(&facts, &scope.selection, report.complete, terminal)?;
+    let before = report.findings.len();
+    report.findings.retain(|finding| !thresholds.ignores(finding));
+    let ignored = before - report.findings.len();
+    Ok((report, ignored))
+}
+
+/// Runs `diff`.
+///
+/// # Errors
+///
+/// What was asked for is not there.
+async fn diff<C: Cluster, L: LoadBalancers>(
+    world: &World<'_, C, L>,
+    args: &DiffArgs,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    let request = request(world, &args.names, &args.plan, global)?;
+    plan_only(world, request, global, terminal, exit::of_diff).await
+}
+
+/// Runs `reconcile`.
+///
+/// # Errors
+///
+/// What was asked for is not there, or nothing may be changed.
+async fn reconcile<C: Cluster, L: LoadBalancers>(
+    world: &World<'_, C, L>,
+    args: &ReconcileArgs,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
+    let mut request = request(world, &args.names, &args.plan, global)?;
+    if args.dry_run == DryRun::Client {
+        return plan_only(world, request, global, terminal, exit::of_reconcile).await;
+    }
+    if terminal.is_read_only() && !world.demo {
+        return Err(CliError::refused("nothing was changed: MCTG_READ_ONLY is set")
+            .hint("--dry-run shows the plan"));
+    }
+    let asks = !args.yes && terminal.can_ask();
+    request.may_deregister = args.yes || asks;
+    let options = Options {
+        request: request.clone(),
+        narrowed: world.narrowed,
+        wait: args.wait.then_some(args.timeout),
+    };
+    let text = matches!(global.output, Output::Table | Output::Wide);
+    let wide = global.output == Output::Wide;
+    let started = Instant::now();
+    let reconciler =
+        Reconciler::new(world.clusters, world.load_balancers, world.clock).options(options);
+
+    // A plan that takes something out is shown before anybody is asked about it. Names are checked
+    // on the way: a run of a name that is not there is a mistake, not a success.
+    let approved = if asks || !request.selection.names.is_empty() {
+        let planned = reconciler.plan().await;
+        let complete = planned.report(&request).complete;
+        check_names(&planned.facts, &request.selection, complete, terminal)?;
+        let goes = planned.plan.bindings.iter().any(|binding| !binding.deregister.is_empty());
+        if asks && goes {
+            let mut report = planned.report(&request);
+            report.demo = world.demo;
+            let shown = |look: &render::Look, out: &mut dyn std::io::Write| {
+                render::reconcile::plan(&report, &writing(world), look, out)
+            };
+            if text {
+                terminal.print(wide, shown)?
+            } else {
+                terminal.print_err(wide, shown)
+            };
+            if !terminal.ask("Do this?").await {
+                return Err(CliError::usage("declined: nothing was changed"));
+            }
+            Some(planned.plan)
+        } else {
+            None
+        }
+    } else {
+        None
+    };
+
+    let shown = Mutex::new(approved.is_some());
+    let waiting = Mutex::new(String::new());
+    let listener = |progress: Progress<'_>| {
+        (world.watch)(&progress);
+        match progress {
+            Progress::Planned(plan) => {
+                let mut shown = shown.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                if text && !*shown {
+                    show_plan(plan, wide, terminal);
+                }
+                *shown = true;
+            }
+            Progress::Step(binding, step) => {
+                let line = render::reconcile::step_line(started.elapsed(), &place(binding), step);
+                terminal.note(&line);
+            }
+            Progress::Waiting(targets) => {
+                let mut last = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let text = waiting_for(targets);
+                if *last != text {
+                    let line = render::reconcile::progress_line(started.elapsed(), &text);
+                    terminal.note(&line);
+                }
+                *last = text;
+            }
+        }
+    };
+    let mut report = reconciler.run(approved.as_ref(), &listener).await;
+    report.demo = world.demo;
+    let exit = exit::of_reconcile(&report);
+    terminal.print(wide, |look, out| match global.output {
+        Output::Table | Output::Wide => {
+            render::reconcile::closing(&report, &writing(world), started.elapsed(), exit, look, out)
+        }
+        _ => reconcile_document(&report, global.output, out),
+    })?;
+    if global.output == Output::Jsonl {
+        tell_incompleteness(&report.findings, terminal);
+    }
+    Ok(exit)
+}
+
+async fn plan_only<C: Cluster, L: LoadBalancers>(
+    world: &World<'_, C, L>,
+    request: Request,
+    global: &Global,
+    terminal: &Terminal,
+    exit: fn(&Reconcile) -> Exit,
+) -> Result<Exit, CliError> {
+    // Nothing is changed here, so that nobody has to say yes to see all of it.
+    let request = Request { may_deregister: true, ..request };
+    let options =
+        Options { request: request.clone(), narrowed: world.narrowed, ..Options::default() };
+    let planned = Reconciler::new(world.clusters, world.load_balancers, world.clock)
+        .options(options)
+        .plan()
+        .await;
+    let mut report = planned.report(&request);
+    report.demo = world.demo;
+    check_names(&planned.facts, &request.selection, report.complete, terminal)?;
+    let exit = exit(&report);
+    let wide = global.output == Output::Wide;
+    terminal.print(wide, |look, out| match global.output {
+        Output::Table | Output::Wide => {
+            render::reconcile::plan(&report, &writing(world), look, out)?;
+            render::reconcile::summary(&report, exit, look, out)
+        }
+        _ => reconcile_document(&report, global.output, out),
+    })?;
+    if global.output == Output::Jsonl {
+        tell_incompleteness(&report.findings, terminal);
+    }
+    Ok(exit)
+}
+
+fn reconcile_document(
+    report: &Reconcile,
+    output: Output,
+    out: &mut dyn std::io::Write,
+) -> std::io::Result<()> {
+    match output {
+        Output::Yaml => document::yaml(report, out),
+        Output::Jsonl => document::reconcile_lines(report, out),
+        Output::Json | Output::Table | Output::Wide => document::json(report, out),
+    }
+}
+
+/// Shows a plan that nobody has to approve, while the contexts' reports are not made yet.
+fn show_plan(plan: &Plan, wide: bool, terminal: &Terminal) {
+    let bindings = reconcile::describe(plan);
+    // A reader that went away misses the plan; what is done goes on.
+    let _ = terminal.print(wide, |look, out| {
+        render::reconcile::bindings(&bindings, &render::Names::default(), look, out)
+    });
+}
+
+fn writing<C, L>(world: &World<'_, C, L>) -> Vec<String> {
+    world.writing.iter().cloned().collect()
+}
+
+fn place(binding: &BindingRef) -> String {
+    binding.to_string()
+}
+
+fn waiting_for(targets: &BTreeMap<Target, Health>) -> String {
+    let count = render::count(targets.len(), "target");
+    let first = targets.iter().next();
+    let reason = first.map(|(target, health)| match &health.reason {
+        Some(reason) => format!("; {target} {reason}"),
+        None => format!("; {target} {}", health.state),
+    });
+    format!("{:<13} for {count} to become healthy{}", "waiting", reason.unwrap_or_default())
+}
+
+fn thresholds(global: &Global) -> Result<Thresholds, CliError> {
+    Thresholds::new(global.fail_on, &global.ignore)
+        .map_err(|code| CliError::usage(format!("`{code}` is no code or glob such as MCTG2*")))
+}
+
+fn selection(names: &Names, global: &Global) -> Result<Selection, CliError> {
+    let labels = match &global.selector {
+        Some(text) => selector::parse(text).map_err(CliError::usage)?,
+        None => Default::default(),
+    };
+    Ok(Selection {
+        names: Selection::parse_names(&names.names)
+            .map_err(|error| CliError::usage(error.to_string()))?,
+        namespace: global.namespace.clone(),
+        labels,
+        all: false,
+    })
+}
+
+fn request<C, L>(
+    world: &World<'_, C, L>,
+    names: &Names,
+    args: &PlanArgs,
+    global: &Global,
+) -> Result<Request, CliError> {
+    Ok(Request {
+        contexts: world.writing.clone(),
+        selection: selection(names, global)?,
+        only: None,
+        via: match args.via {
+            ViaArg::Auto => ViaChoice::Auto,
+            ViaArg::Direct => ViaChoice::Direct,
+        },
+        force: args.force,
+        allow_empty: args.allow_empty,
+        max_deregister: args.max_deregister,
+        may_deregister: false,
+    })
+}
+
+/// Checks that every name matches something that was read.
+///
+/// Where not everything was read the name may be there, and the report says what is missing.
+fn check_names(
+    facts: &Facts,
+    selection: &Selection,
+    complete: bool,
+    terminal: &Terminal,
+) -> Result<(), CliError> {
+    let views = view::groups(facts);
+    let bindings =
+        || facts.clusters.iter().flat_map(|cluster| cluster.bindings()).map(|facts| &facts.binding);
+    let unknown = selection.unmatched(&views).into_iter().find(|query| {
+        let alone = Selection { names: vec![(*query).clone()], ..selection.clone() };
+        !bindings().any(|binding| alone.chooses_by_name(binding, None))
+    });
+    let Some(query) = unknown else {
+        return Ok(());
+    };
+    let place = match &selection.namespace {
+        Some(namespace) => format!(" in namespace `{namespace}`"),
+        None => String::new(),
+    };
+    let message = format!("nothing that was read is called `{}`{place}", name(query));
+    if !complete {
+        terminal.note(&format!("warning: {message}; not everything was read"));
+        return Ok(());
+    }
+    let known: BTreeSet<String> = bindings().flat_map(names_of).collect();
+    let near = near_misses(&query.name, known.iter().map(String::as_str));
+    let error = CliError::usage(message);
+    Err(if near.is_empty() {
+        error.hint("kubectl mctg status --all lists what there is")
+    } else {
+        error.hint(format!("did you mean {}?", near.join(", ")))
+    })
+}
+
+fn names_of(binding: &Binding) -> Vec<String> {
+    let owner = binding.owner().map(|owner| owner.name);
+    let own = [binding.name.clone(), binding.spec.service_ref.name.clone()];
+    own.into_iter().chain(owner).collect()
+}
+
+fn name(query: &NameQuery) -> String {
+    use mctg::selection::QueryKind;
+    match query.kind {
+        None => query.name.clone(),
+        Some(QueryKind::Binding) => format!("tgb/{}", query.name),
+        Some(QueryKind::Service) => format!("svc/{}", query.name),
+        Some(QueryKind::Ingress) => format!("ing/{}", query.name),
+        Some(QueryKind::Gateway) => format!("gateway/{}", query.name),
+    }
+}
+
+/// Lines about bindings cannot tell what was not read: stderr does.
+fn tell_incompleteness(findings: &[mctg::findings::Finding], terminal: &Terminal) {
+    for finding in findings.iter().filter(|finding| finding.is_incompleteness()) {
+        terminal.note(&mctg::error::escape(&format!(
+            "warning: {} {}: {}",
+            finding.code, finding.name, finding.message
+        )));
+    }
+}
+
+/// A pause between screens, for people; none on a pipe.
+pub(crate) async fn pause(terminal: &Terminal, time: Duration) {
+    if terminal.is_watched() {
+        tokio::time::sleep(time).await;
+    }
+}
