@@ -14,7 +14,8 @@ use mctg::facts::Facts;
 use mctg::observe::{self, Detail, Scope};
 use mctg::plan::{Plan, Request, ViaChoice};
 use mctg::reconcile::{self, Options, Reconciler};
-use mctg::report::{Reconcile, Status};
+use mctg::findings::Finding;
+use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
 use mctg::target::{Health, Target};
 use mctg::view;
@@ -42,6 +43,8 @@ pub(crate) struct World<'a, C, L> {
     pub(crate) narrowed: bool,
     /// Whether all of it is simulated.
     pub(crate) demo: bool,
+    /// The command that leaves contexts out that did not answer.
+    pub(crate) leave_out: &'a (dyn Fn(&BTreeSet<&str>) -> Option<String> + Sync),
     /// What time it is there.
     pub(crate) clock: &'a (dyn Fn() -> Timestamp + Sync),
     /// Told of everything that is done there.
@@ -96,9 +99,7 @@ async fn status<C: Cluster, L: LoadBalancers>(
         Output::Yaml => document::yaml(&report, out),
         Output::Jsonl => document::status_lines(&report, out),
     })?;
-    if global.output == Output::Jsonl {
-        tell_incompleteness(&report.findings, terminal);
-    }
+    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
     Ok(exit)
 }
 
@@ -211,7 +212,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
             Progress::Planned(plan) => {
                 let mut shown = shown.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 if text && !*shown {
-                    show_plan(plan, wide, terminal);
+                    show_plan(plan, world.demo, wide, terminal);
                 }
                 *shown = true;
             }
@@ -239,9 +240,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
-    if global.output == Output::Jsonl {
-        tell_incompleteness(&report.findings, terminal);
-    }
+    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
     Ok(exit)
 }
 
@@ -272,9 +271,7 @@ async fn plan_only<C: Cluster, L: LoadBalancers>(
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
-    if global.output == Output::Jsonl {
-        tell_incompleteness(&report.findings, terminal);
-    }
+    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
     Ok(exit)
 }
 
@@ -291,10 +288,13 @@ fn reconcile_document(
 }
 
 /// Shows a plan that nobody has to approve, while the contexts' reports are not made yet.
-fn show_plan(plan: &Plan, wide: bool, terminal: &Terminal) {
+fn show_plan(plan: &Plan, demo: bool, wide: bool, terminal: &Terminal) {
     let bindings = reconcile::describe(plan);
     // A reader that went away misses the plan; what is done goes on.
     let _ = terminal.print(wide, |look, out| {
+        if demo {
+            render::status::demo_mark(look, out)?;
+        }
         render::reconcile::bindings(&bindings, &render::Names::default(), look, out)
     });
 }
@@ -412,13 +412,33 @@ fn name(query: &NameQuery) -> String {
     }
 }
 
-/// Lines about bindings cannot tell what was not read: stderr does.
-fn tell_incompleteness(findings: &[mctg::findings::Finding], terminal: &Terminal) {
-    for finding in findings.iter().filter(|finding| finding.is_incompleteness()) {
-        terminal.note(&mctg::error::escape(&format!(
-            "warning: {} {}: {}",
-            finding.code, finding.name, finding.message
-        )));
+/// Says on stderr how to leave out what did not answer; and what was not read, where lines about
+/// bindings cannot.
+fn tell_incompleteness<C, L>(
+    world: &World<'_, C, L>,
+    contexts: &[ContextReport],
+    findings: &[Finding],
+    output: Output,
+    terminal: &Terminal,
+) {
+    if output == Output::Jsonl {
+        for finding in findings.iter().filter(|finding| finding.is_incompleteness()) {
+            terminal.note(&mctg::error::escape(&format!(
+                "warning: {} {}: {}",
+                finding.code, finding.name, finding.message
+            )));
+        }
+    }
+    let silent: BTreeSet<&str> = contexts
+        .iter()
+        .filter(|context| !context.reachable && context.same_as.is_none())
+        .map(|context| context.context.as_str())
+        .collect();
+    if !silent.is_empty()
+        && let Some(command) = (world.leave_out)(&silent)
+    {
+        let them = if silent.len() == 1 { "it" } else { "them" };
+        terminal.note(&format!("hint: to leave {them} out: {command}"));
     }
 }
 
