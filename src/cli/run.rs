@@ -11,10 +11,10 @@ use mctg::binding::{Binding, BindingRef};
 use mctg::cluster::Cluster;
 use mctg::elbv2::LoadBalancers;
 use mctg::facts::Facts;
+use mctg::findings::Finding;
 use mctg::observe::{self, Detail, Scope};
 use mctg::plan::{Plan, Request, ViaChoice};
 use mctg::reconcile::{self, Options, Reconciler};
-use mctg::findings::Finding;
 use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
 use mctg::target::{Health, Target};
@@ -204,6 +204,8 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         None
     };
 
+    let contexts: Vec<&str> = world.clusters.iter().map(Cluster::context).collect();
+    let names = render::Names::of_contexts(&contexts);
     let shown = Mutex::new(approved.is_some());
     let waiting = Mutex::new(String::new());
     let listener = |progress: Progress<'_>| {
@@ -212,12 +214,13 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
             Progress::Planned(plan) => {
                 let mut shown = shown.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 if text && !*shown {
-                    show_plan(plan, world.demo, wide, terminal);
+                    show_plan(plan, &names, world.demo, wide, terminal);
                 }
                 *shown = true;
             }
             Progress::Step(binding, step) => {
-                let line = render::reconcile::step_line(started.elapsed(), &place(binding), step);
+                let line =
+                    render::reconcile::step_line(started.elapsed(), &place(binding, &names), step);
                 terminal.note(&line);
             }
             Progress::Waiting(targets) => {
@@ -288,14 +291,14 @@ fn reconcile_document(
 }
 
 /// Shows a plan that nobody has to approve, while the contexts' reports are not made yet.
-fn show_plan(plan: &Plan, demo: bool, wide: bool, terminal: &Terminal) {
+fn show_plan(plan: &Plan, names: &render::Names, demo: bool, wide: bool, terminal: &Terminal) {
     let bindings = reconcile::describe(plan);
     // A reader that went away misses the plan; what is done goes on.
     let _ = terminal.print(wide, |look, out| {
         if demo {
             render::status::demo_mark(look, out)?;
         }
-        render::reconcile::bindings(&bindings, &render::Names::default(), look, out)
+        render::reconcile::bindings(&bindings, names, look, out)
     });
 }
 
@@ -303,8 +306,8 @@ fn writing<C, L>(world: &World<'_, C, L>) -> Vec<String> {
     world.writing.iter().cloned().collect()
 }
 
-fn place(binding: &BindingRef) -> String {
-    binding.to_string()
+fn place(binding: &BindingRef, names: &render::Names) -> String {
+    format!("{} {}/{}", names.get(&binding.context), binding.namespace, binding.name)
 }
 
 fn waiting_for(targets: &BTreeMap<Target, Health>) -> String {

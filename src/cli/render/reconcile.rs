@@ -154,7 +154,10 @@ pub(crate) fn closing(
     });
     let head = if failed || report.timed_out { "Not all done" } else { "Done" };
     let tried = report.bindings.iter().any(|binding| !binding.steps.is_empty());
-    let mut text = if tried || failed {
+    let withheld_any = report.bindings.iter().any(|b| !b.plan.blocked.is_empty());
+    let mut text = if !tried && !failed && !withheld_any && exit == Exit::Fine {
+        "Nothing to do.".to_owned()
+    } else if tried || failed {
         format!(
             "{head} in {}: {} registered, {} deregistered{}.",
             elapsed(took),
@@ -163,7 +166,7 @@ pub(crate) fn closing(
             withheld(report)
         )
     } else {
-        format!("Nothing was changed in {}{}.", elapsed(took), withheld(report))
+        format!("Nothing was done, in {}{}.", elapsed(took), withheld(report))
     };
     let waiting: Vec<String> = report
         .bindings
@@ -175,7 +178,7 @@ pub(crate) fn closing(
         let waiting = escape(&waiting.join(", "));
         text.push_str(&format!(" Time was up before these became healthy: {waiting}."));
     }
-    if tried && exit == Exit::Fine && report.bindings.iter().all(|b| b.plan.blocked.is_empty()) {
+    if tried && exit == Exit::Fine && !withheld_any {
         text.push_str(" A second run plans nothing.");
     } else if exit != Exit::Fine {
         text.push_str(&format!(" Exit {}.", exit.code()));

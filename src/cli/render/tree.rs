@@ -445,7 +445,9 @@ impl Block<'_> {
             None => String::new(),
             Some(health) => match &health.reason {
                 // AWS's reason for draining is that it was deregistered.
-                Some(reason) if health.state != HealthState::Draining => format!("{} {reason}", health.state),
+                Some(reason) if health.state != HealthState::Draining => {
+                    format!("{} {reason}", health.state)
+                }
                 _ => health.state.to_string(),
             },
         };
