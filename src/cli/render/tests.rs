@@ -698,9 +698,8 @@ fn a_reconcile_of_which_a_step_failed() {
       + register    10.0.21.47:80
       - deregister  10.0.21.90:80
         ledger      1 -> 1 entry: +10.0.21.47:80 -10.0.21.90:80
-      x withheld    deregister 10.0.37.19:80:
-                    arn:aws:eks:us-east-1:111122223333:cluster/pri-eks-clu1
-                    default/nginx wants it, and does not track it
+      x withheld    deregister 10.0.37.19:80: pri-eks-clu1 default/nginx wants it,
+                    and does not track it
 
     sec-eks-clu1 default/old ── target group not known
         skipped     its flag is off
@@ -724,7 +723,7 @@ fn nothing_to_reconcile() {
     assert_snapshot!(show_plan(&report, exit::of_reconcile(&report)), @"
     1 binding in sync.
 
-    Nothing was changed in 92 s, 0 withheld.
+    Nothing to do.
     Looked at 2/2 contexts; writing for sec-eks-clu1 only, where no controller runs.
     ");
 }
