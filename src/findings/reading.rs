@@ -29,7 +29,8 @@ fn of_cluster(cluster: &ClusterFacts, groups: &[&GroupView<'_>]) -> Vec<Finding>
         } else {
             &CONTEXT_UNREACHABLE
         };
-        let message = format!("{}: {}. That hides {hides}.", cluster.context, silence.message);
+        let message =
+            format!("{}: {} That hides {hides}.", cluster.context, sentence(&silence.message));
         Finding {
             context: Some(cluster.context.clone()),
             ..rule.finding(Severity::Critical, message)
@@ -94,8 +95,10 @@ fn of_aws(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
             } else {
                 counted(arns.len(), "target group")
             };
-            let finding = AWS_UNREADABLE
-                .finding(Severity::Critical, format!("{message}. That hides {hides} of {of}."));
+            let finding = AWS_UNREADABLE.finding(
+                Severity::Critical,
+                format!("{} That hides {hides} of {of}.", sentence(message)),
+            );
             if let [arn] = arns[..] { finding.of_group(arn) } else { finding }
         })
         .collect();
@@ -103,7 +106,8 @@ fn of_aws(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
     {
         if let Err(silence) = &binding.group {
             let reference = binding.reference(&cluster.context);
-            let message = format!("The target group of {reference} is not known: {silence}.");
+            let silence = sentence(&silence.message);
+            let message = format!("The target group of {reference} is not known: {silence}");
             let finding = AWS_UNREADABLE.finding(Severity::Critical, message);
             findings.push(Finding {
                 context: Some(reference.context),
@@ -138,6 +142,12 @@ fn of_group(group: &GroupFacts) -> Option<(&Silence, &'static str)> {
         (listeners(), "the listeners"),
     ];
     each.into_iter().find_map(|(silence, hides)| Some((silence.filter(unread)?, hides)))
+}
+
+/// Ends a fragment that somebody else may have ended already.
+fn sentence(fragment: &str) -> String {
+    let ended = fragment.ends_with(['.', '?', '!', '…']);
+    if ended { fragment.to_owned() } else { format!("{fragment}.") }
 }
 
 fn owner_not_read(facts: &Facts, group: &GroupView<'_>) -> Option<Finding> {
