@@ -68,8 +68,9 @@ enum Presence {
 
 /// Gives every target of a view its class, and says whether its difference is pending.
 pub(crate) fn classify(facts: &Facts, group: &mut GroupView<'_>) {
-    let everything_read =
-        facts.clusters.len() > 1 && facts.clusters.iter().all(|cluster| cluster.is_read_in_full());
+    let everything_read = facts.clusters.len() > 1
+        && facts.clusters.iter().all(|cluster| cluster.is_read_in_full())
+        && facts.may_bind(group.arn).is_none();
     let cells = Cells::of(&group.bindings, group.facts.targets.is_ok(), everything_read);
     for (target, view) in &mut group.targets {
         let unregistrable = |binding: usize| {
@@ -278,6 +279,21 @@ mod tests {
         let mut world = registered("9").cluster("blue", "", "").cluster("green", "", "");
         world.last().hidden.push(silence());
         assert_eq!(classes(&world), "9=unknown");
+    }
+
+    #[test]
+    fn nothing_is_unclaimed_while_a_binding_that_names_the_group_is_not_resolved() {
+        let by_name = |name: &str| {
+            let name = name.to_owned();
+            let world = registered("9").cluster("blue", "", "").cluster("green", "9", "9");
+            classes(&world.with(move |binding| {
+                binding.binding.spec.target_group_arn = String::new();
+                binding.binding.spec.target_group_name = name;
+                binding.group = Err(silence());
+            }))
+        };
+        assert_eq!(by_name(arn().name()), "9=unknown");
+        assert_eq!(by_name("another"), "9=unclaimed");
     }
 
     #[test]
