@@ -33,7 +33,8 @@ async fn a_text_that_is_no_ledger() {
 
 #[tokio::test]
 async fn a_text_that_would_steer_a_terminal() {
-    let said = of_no_use(ledger("default", "shop", "10.0.79.52:80,\u{1b}[2Jgone"), "aws-lbc-targets-shop");
+    let said =
+        of_no_use(ledger("default", "shop", "10.0.79.52:80,\u{1b}[2Jgone"), "aws-lbc-targets-shop");
     let said = said.await;
     said.ends(1);
     assert!(!said.stdout.contains('\u{1b}'), "{said:#?}");
@@ -54,7 +55,7 @@ async fn a_config_map_without_targets_is_an_empty_ledger() {
     shop.pair.green.delete(&empty).await;
     shop.pair.green.create(&empty).await.expect("the server takes it");
     let run = shop.machine().mctg("reconcile --context green --yes").await;
-    run.ends(0).says("Nothing was done");
+    run.ends(0).says("0 registered, 0 deregistered");
     let after = shop.pair.green.get(&empty).await.expect("it is there");
     assert_eq!(after["data"], json!({ "other": "stays", "targets": targets(GREEN).join(",") }));
 }

@@ -1,8 +1,8 @@
 //! What happens in between: interrupts, lost replies, hand edits, two runs at the same time.
 
-use mctg::sim::faults::Fault;
-use mctg::sim::elbv2::Operation;
 use mctg::sim::Trouble;
+use mctg::sim::elbv2::Operation;
+use mctg::sim::faults::Fault;
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -32,7 +32,8 @@ async fn an_interrupt_while_waiting_says_what_goes_on() {
         let shop = Shop::open().await;
         shop.drift().await;
         shop.check_slowly();
-        let running = shop.machine().start_mctg("reconcile --yes --timeout 60s");
+        let desk = shop.machine();
+        let running = desk.start_mctg("reconcile --yes --timeout 60s");
         let looks = || shop.elbv2.server().count(Operation::DescribeTargetHealth);
         until("it registered", async || {
             shop.elbv2.server().count(Operation::DeregisterTargets) > 0
@@ -55,7 +56,8 @@ async fn an_interrupt_of_a_reading_verb_changed_nothing() {
     shop.trouble(Operation::DescribeTargetHealth, &Trouble::Silent);
     for args in ["status", "diff"] {
         let asked = shop.elbv2.server().count(Operation::DescribeTargetHealth);
-        let running = shop.machine().start_mctg(args);
+        let desk = shop.machine();
+        let running = desk.start_mctg(args);
         until("it asks", async || {
             shop.elbv2.server().count(Operation::DescribeTargetHealth) > asked
         })
@@ -84,11 +86,10 @@ async fn health_that_cannot_be_read_while_waiting_is_not_health() {
     shop.drift().await;
     shop.check_slowly();
     // The fourth look is the first of the waiting: plan, before the run, before deregistering.
-    let running = shop.machine().start_mctg("reconcile --yes --timeout 2s");
-    until("it deregistered", async || {
-        shop.elbv2.server().count(Operation::DeregisterTargets) > 0
-    })
-    .await;
+    let desk = shop.machine();
+    let running = desk.start_mctg("reconcile --yes --timeout 2s");
+    until("it deregistered", async || shop.elbv2.server().count(Operation::DeregisterTargets) > 0)
+        .await;
     shop.refuse(
         Operation::DescribeTargetHealth,
         &mctg::sim::elbv2::ApiError::access_denied("ci", "DescribeTargetHealth"),
@@ -110,7 +111,7 @@ async fn replies_that_are_lost_after_the_effect() {
             let run = shop.machine().mctg("reconcile --yes").await;
             assert!(matches!(run.code, Some(0 | 3)), "{run:#?}");
             run.ends(run.code.expect("it ended by itself"));
-                        shop.elbv2.server().load_balancers().clear_faults();
+            shop.elbv2.server().load_balancers().clear_faults();
             heals(&shop).await;
         }
     }
@@ -132,7 +133,8 @@ async fn a_run_that_is_killed_anywhere_is_picked_up() {
                 false => Fault::before(Trouble::Silent),
             };
             shop.elbv2.server().fail_next(operation, silent);
-            let running = shop.machine().start_mctg("reconcile --all-contexts --yes");
+            let desk = shop.machine();
+            let running = desk.start_mctg("reconcile --all-contexts --yes");
             let server = shop.elbv2.server();
             until("it asks", async || server.count(operation) > 0).await;
             assert_eq!(running.kill().await.code, None);
@@ -151,7 +153,8 @@ async fn a_ledger_that_is_edited_by_hand_during_the_run() {
         Operation::RegisterTargets,
         Fault::before(Trouble::Late(std::time::Duration::from_secs(2))),
     );
-    let running = shop.machine().start_mctg("reconcile --yes");
+    let desk = shop.machine();
+    let running = desk.start_mctg("reconcile --yes");
     until("it registers", async || shop.elbv2.server().count(Operation::RegisterTargets) > 0).await;
     let text = targets(BLUE.into_iter().chain([GONE[0], "10.0.12.77"])).join(",");
     shop.pair.blue.put(ledger("default", "shop", &text)).await;
