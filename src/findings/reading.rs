@@ -9,13 +9,18 @@ use crate::facts::{
     BindingFacts, ClusterFacts, Facts, GroupFacts, LedgerFault, Silence, SilenceReason,
 };
 use crate::owner::{self, Standing};
+use crate::selection::Selection;
 use crate::target::TargetGroupArn;
 use crate::view::GroupView;
 
-pub(super) fn findings(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
+pub(super) fn findings(
+    facts: &Facts,
+    groups: &[&GroupView<'_>],
+    selection: &Selection,
+) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         facts.clusters.iter().flat_map(|cluster| of_cluster(cluster, groups)).collect();
-    findings.extend(of_aws(facts, groups));
+    findings.extend(of_aws(facts, groups, selection));
     findings.extend(groups.iter().filter_map(|group| owner_not_read(facts, group)));
     findings
 }
@@ -80,7 +85,7 @@ fn of_binding(binding: &BindingFacts) -> impl Iterator<Item = (&Silence, &'stati
 }
 
 /// What ELBv2 did not tell; equal causes are told once for all their groups.
-fn of_aws(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
+fn of_aws(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection) -> Vec<Finding> {
     let mut causes: BTreeMap<(&str, &str), Vec<&TargetGroupArn>> = BTreeMap::new();
     for group in groups {
         if let Some((silence, hides)) = of_group(group.facts) {
@@ -104,7 +109,15 @@ fn of_aws(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
         .collect();
     for (cluster, binding) in facts.clusters.iter().flat_map(|c| c.bindings().map(move |b| (c, b)))
     {
-        if let Err(silence) = &binding.group {
+        // One that was not asked for matters only where it may be of a group that was.
+        let name = &binding.binding.spec.target_group_name;
+        let matters = || {
+            selection.chooses_by_name(&binding.binding, None)
+                || groups.iter().any(|group| group.arn.name() == name)
+        };
+        if let Err(silence) = &binding.group
+            && matters()
+        {
             let reference = binding.reference(&cluster.context);
             let silence = sentence(&silence.message);
             let message = format!("The target group of {reference} is not known: {silence}");
