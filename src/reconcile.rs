@@ -187,9 +187,19 @@ where
                 continue;
             }
             if !listed.contains_key(&(arn, access)) {
-                let targets = self.load_balancers.targets(access, arn).await.unwrap_or_default();
-                let health =
-                    targets.into_iter().map(|listed| (listed.target, listed.health)).collect();
+                let health = match self.load_balancers.targets(access, arn).await {
+                    Ok(targets) => {
+                        targets.into_iter().map(|listed| (listed.target, listed.health)).collect()
+                    }
+                    // No answer is no news: they may be in their first checks still.
+                    Err(silence) => {
+                        let unknown = Health {
+                            description: Some(silence.message),
+                            ..Health::plain(HealthState::Initial)
+                        };
+                        registered.iter().map(|target| (target.clone(), unknown.clone())).collect()
+                    }
+                };
                 listed.insert((arn, access), health);
             }
             let in_first_checks: BTreeMap<Target, Health> = listed[&(arn, access)]

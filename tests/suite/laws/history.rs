@@ -38,35 +38,90 @@ pub(super) struct Bound {
 #[derive(Clone, Debug)]
 pub(super) enum Event {
     /// A pod comes up where the address is free.
-    PodUp { slot: usize, address: usize },
+    PodUp {
+        slot: usize,
+        address: usize,
+    },
     /// Whoever holds the address dies.
-    PodDown { address: usize },
+    PodDown {
+        address: usize,
+    },
     /// Whoever holds the address becomes ready, or not.
-    Ready { address: usize, ready: bool },
+    Ready {
+        address: usize,
+        ready: bool,
+    },
     /// A target passes its checks, or fails them.
-    Health { address: usize, passing: bool },
-    ServiceDown { slot: usize },
-    ServiceUp { slot: usize },
+    Health {
+        address: usize,
+        passing: bool,
+    },
+    ServiceDown {
+        slot: usize,
+    },
+    ServiceUp {
+        slot: usize,
+    },
     /// The binding's deletion is asked for.
-    Unbind { slot: usize },
+    Unbind {
+        slot: usize,
+    },
     /// A binding of that name is made where there is none.
-    Bind { slot: usize },
+    Bind {
+        slot: usize,
+    },
     /// Somebody else registers or deregisters a target by hand.
-    RegisterByHand { group: usize, address: usize },
-    DeregisterByHand { group: usize, address: usize },
+    RegisterByHand {
+        group: usize,
+        address: usize,
+    },
+    DeregisterByHand {
+        group: usize,
+        address: usize,
+    },
     /// Somebody else edits a ledger.
-    LedgerAdd { slot: usize, address: usize },
-    LedgerDrop { slot: usize, address: usize },
-    LedgerGone { slot: usize },
-    LedgerGarbage { slot: usize },
+    LedgerAdd {
+        slot: usize,
+        address: usize,
+    },
+    LedgerDrop {
+        slot: usize,
+        address: usize,
+    },
+    LedgerGone {
+        slot: usize,
+    },
+    LedgerGarbage {
+        slot: usize,
+    },
     /// The cluster's controller makes a pass.
-    ControllerPass { cluster: usize },
-    Wait { seconds: u64 },
-    Silence { cluster: usize, part: Part },
-    Speak { cluster: usize },
+    ControllerPass {
+        cluster: usize,
+    },
+    Wait {
+        seconds: u64,
+    },
+    Silence {
+        cluster: usize,
+        part: Part,
+    },
+    Speak {
+        cluster: usize,
+    },
     /// The `nth` request of a kind fails.
-    ClusterFault { cluster: usize, request: Request, nth: usize, after: bool, conflict: bool },
-    ElbFault { operation: Operation, nth: usize, after: bool, throttled: bool },
+    ClusterFault {
+        cluster: usize,
+        request: Request,
+        nth: usize,
+        after: bool,
+        conflict: bool,
+    },
+    ElbFault {
+        operation: Operation,
+        nth: usize,
+        after: bool,
+        throttled: bool,
+    },
     /// This program runs.
     Run(Run),
 }
@@ -117,7 +172,11 @@ impl History {
             events.push(Event::Wait { seconds: 100 });
         }
         for _ in 0..dice.between(2, 8) {
-            let event = if dice.chance(35) { run(&mut dice, &layout, 0) } else { event(&mut dice, &layout) };
+            let event = if dice.chance(35) {
+                run(&mut dice, &layout, 0)
+            } else {
+                event(&mut dice, &layout)
+            };
             events.push(event);
         }
         Self { layout, events }
@@ -287,8 +346,7 @@ fn run(dice: &mut Dice, layout: &Layout, depth: usize) -> Event {
     let mut between = Vec::new();
     if depth == 0 && dice.chance(70) {
         for _ in 0..dice.between(1, 3) {
-            let event =
-                if dice.chance(15) { run(dice, layout, 1) } else { event(dice, layout) };
+            let event = if dice.chance(15) { run(dice, layout, 1) } else { event(dice, layout) };
             between.push((dice.below(100), event));
         }
     }

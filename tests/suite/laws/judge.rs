@@ -15,6 +15,8 @@ pub(super) struct Witness {
     /// The clusters it acts in and reads, as bits.
     pub(super) acting: u8,
     pub(super) seeing: u8,
+    /// Whether it may take out the last healthy target.
+    allow_empty: bool,
     /// How many readings it began, and which clusters it asked in the last one.
     readings: usize,
     asked: u8,
@@ -60,10 +62,17 @@ impl Judge {
     }
 
     /// A run begins; returns its number.
-    pub(super) fn begin(&mut self, acting: u8, seeing: u8) -> usize {
+    pub(super) fn begin(&mut self, acting: u8, seeing: u8, allow_empty: bool) -> usize {
         let groups = self.truth.registered.len();
         let (own, taken_out) = (vec![0; groups], vec![0; groups]);
-        self.witnesses.push(Witness { acting, seeing, own, taken_out, ..Witness::default() });
+        self.witnesses.push(Witness {
+            acting,
+            seeing,
+            allow_empty,
+            own,
+            taken_out,
+            ..Witness::default()
+        });
         let run = self.witnesses.len() - 1;
         self.begin_reading(run);
         self.witnesses[run].readings = 0;
@@ -103,7 +112,8 @@ impl Judge {
             Request::Bindings => witness.bindings_unread |= 1 << cluster,
             Request::Services | Request::EndpointSlices => {
                 // Without its Service a binding desires nothing, whatever its slices say.
-                let served = if request == Request::Services { Set::MAX } else { self.truth.served };
+                let served =
+                    if request == Request::Services { Set::MAX } else { self.truth.served };
                 witness.endpoints_unread |= slots & served & self.truth.bound;
             }
             _ => {}
@@ -152,7 +162,14 @@ impl Judge {
     }
 
     /// A run registers: law 2, before it is registered it is in the ledger.
-    pub(super) fn registers(&mut self, run: usize, cluster: usize, group: usize, targets: Set, stage: &Stage) {
+    pub(super) fn registers(
+        &mut self,
+        run: usize,
+        cluster: usize,
+        group: usize,
+        targets: Set,
+        stage: &Stage,
+    ) {
         let tracked = slots_of(stage, Some(cluster), group)
             .fold(0, |set, slot| set | self.witnesses[run].tracked[slot]);
         if targets & !tracked != 0 {
@@ -164,14 +181,19 @@ impl Judge {
     }
 
     /// A run has registered, whatever it was told.
-    pub(super) fn registered(&mut self, run: usize, cluster: usize, group: usize, ok: bool, stage: &Stage) {
+    pub(super) fn registered(
+        &mut self,
+        run: usize,
+        cluster: usize,
+        group: usize,
+        ok: bool,
+        stage: &Stage,
+    ) {
         let before = self.truth.registered[group];
         self.look(stage);
         let new = self.truth.registered[group] & !before;
         for index in 0..Set::BITS {
             if new & (1 << index) != 0 {
-                let tracked = slots_of(stage, None, group).any(|s| self.truth.ledgers[s] & (1 << index) != 0);
-                let _ = tracked;
                 self.registered_by_us.insert((group, 1 << index), (cluster, false));
             }
         }
@@ -180,7 +202,14 @@ impl Judge {
     }
 
     /// A run deregisters: laws 1, 3, 5 and 7.
-    pub(super) fn deregisters(&mut self, run: usize, cluster: usize, group: usize, targets: Set, stage: &Stage) {
+    pub(super) fn deregisters(
+        &mut self,
+        run: usize,
+        cluster: usize,
+        group: usize,
+        targets: Set,
+        stage: &Stage,
+    ) {
         let witness = self.witnesses[run].clone();
         let own = slots_of(stage, Some(cluster), group);
         let tracked = own.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
@@ -192,7 +221,14 @@ impl Judge {
             let wanted = targets & witness.desired[slot];
             if witness.seeing & (1 << stage.slots[slot].cluster) != 0 && wanted != 0 {
                 let who = &stage.slots[slot].binding;
-                self.blame("laws 1, 3 and 5", &format!("{} deregistered, desired by {who} of cluster {}", words(wanted), stage.slots[slot].cluster));
+                self.blame(
+                    "laws 1, 3 and 5",
+                    &format!(
+                        "{} deregistered, desired by {who} of cluster {}",
+                        words(wanted),
+                        stage.slots[slot].cluster
+                    ),
+                );
             }
         }
         let not_held = targets & !witness.held[cluster];
@@ -201,26 +237,44 @@ impl Judge {
             stage.slots[slot].cluster != cluster && witness.endpoints_unread & (1 << slot) != 0
         });
         if (silent_cluster || silent_binding) && not_held != 0 {
-            self.blame("law 3", &format!("{} deregistered while somebody is silent, not held here", words(not_held)));
+            self.blame(
+                "law 3",
+                &format!(
+                    "{} deregistered while somebody is silent, not held here",
+                    words(not_held)
+                ),
+            );
         }
-        let own_unread = slots_of(stage, Some(cluster), group).filter(|slot| witness.endpoints_unread & (1 << slot) != 0);
-        let unread_ledgers = own_unread.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
-        let readable = slots_of(stage, Some(cluster), group).filter(|slot| witness.endpoints_unread & (1 << slot) == 0);
+        let own_unread = slots_of(stage, Some(cluster), group)
+            .filter(|slot| witness.endpoints_unread & (1 << slot) != 0);
+        let unread_ledgers =
+            own_unread.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
+        let readable = slots_of(stage, Some(cluster), group)
+            .filter(|slot| witness.endpoints_unread & (1 << slot) == 0);
         let readable = readable.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
         let by_unread = targets & unread_ledgers & !readable & !witness.own[group];
         if by_unread != 0 {
-            self.blame("law 3", &format!("{} deregistered, its own endpoints unread", words(by_unread)));
+            self.blame(
+                "law 3",
+                &format!("{} deregistered, its own endpoints unread", words(by_unread)),
+            );
         }
         let elsewhere = not_held & witness.healthy[group] & !witness.own[group];
         if witness.seeing.count_ones() == 1 && elsewhere != 0 {
-            self.blame("law 1", &format!("{} deregistered, it answers elsewhere", words(elsewhere)));
+            self.blame(
+                "law 1",
+                &format!("{} deregistered, it answers elsewhere", words(elsewhere)),
+            );
         }
         if witness.readings < 2 {
             self.blame("law 7", "deregistered after one reading only");
         }
         self.witnesses[run].taken_out[group] |= targets;
         let healthy = witness.healthy[group];
-        if healthy != 0 && healthy & targets != 0 && healthy & !self.witnesses[run].taken_out[group] == 0 {
+        if !witness.allow_empty
+            && healthy & targets != 0
+            && healthy & !self.witnesses[run].taken_out[group] == 0
+        {
             self.blame("law 5", &format!("{} was the last healthy target", words(targets)));
         }
     }
@@ -241,11 +295,17 @@ impl Judge {
         if lost != 0 && witness.readings < 2 {
             self.blame("law 7", &format!("{} left the ledger after one reading only", words(lost)));
         }
+        let unseen = lost & !witness.ledgers[slot].unwrap_or(0);
+        if unseen != 0 {
+            self.blame("law 7", &format!("{} left the ledger, never read there", words(unseen)));
+        }
         if lost & witness.desired[slot] != 0 {
             self.blame("law 2", &format!("{} left the ledger, still desired", words(lost)));
         }
         let Some(group) = stage.slots[slot].group else { return };
-        let elsewhere = slots_of(stage, None, group).filter(|other| *other != slot).fold(0, |set, s| set | self.truth.ledgers[s]);
+        let elsewhere = slots_of(stage, None, group)
+            .filter(|other| *other != slot)
+            .fold(0, |set, s| set | self.truth.ledgers[s]);
         let leaked = lost & witness.registered[group] & !elsewhere;
         if leaked != 0 {
             self.blame("law 2", &format!("{} left the ledger, still registered", words(leaked)));
@@ -256,9 +316,12 @@ impl Judge {
     }
 
     /// A run ended, or was killed.
-    pub(super) fn end(&mut self, run: usize, killed: bool, stage: &Stage) {
+    pub(super) fn end(&mut self, run: usize, killed: bool, disturbed: bool, stage: &Stage) {
         self.look(stage);
         self.witnesses[run].troubled |= killed;
+        if !disturbed && !self.witnesses[run].troubled {
+            self.has_done_its_work(run, stage);
+        }
         self.under_way.retain(|other| *other != run);
         let troubled = self.witnesses.iter().any(|witness| witness.troubled);
         if self.under_way.is_empty() {
@@ -271,12 +334,26 @@ impl Judge {
         }
     }
 
+    /// After a run that nothing and nobody disturbed, all that its clusters desire is tracked and
+    /// registered, where no controller is.
+    fn has_done_its_work(&mut self, run: usize, stage: &Stage) {
+        let acting = self.witnesses[run].acting;
+        for (index, slot) in stage.slots.iter().enumerate() {
+            let Some(group) = slot.group else { continue };
+            let desired = self.truth.desired[index];
+            let open = desired & !(self.truth.registered[group] & self.truth.ledgers[index]);
+            if acting & (1 << slot.cluster) != 0 && open != 0 && !stage.has_controller(slot.cluster)
+            {
+                self.blame("law 4", &format!("{} is not registered after a run", words(open)));
+            }
+        }
+    }
+
     /// What this program registered, and nobody desires or tracks.
     pub(super) fn leaks(&self, stage: &Stage) -> Vec<(usize, Set, bool)> {
         let claimed = |group: usize| {
-            slots_of(stage, None, group).fold(0, |set, slot| {
-                set | self.truth.ledgers[slot] | self.truth.desired[slot]
-            })
+            slots_of(stage, None, group)
+                .fold(0, |set, slot| set | self.truth.ledgers[slot] | self.truth.desired[slot])
         };
         self.registered_by_us
             .iter()
@@ -293,6 +370,8 @@ impl Judge {
 fn slots_of(stage: &Stage, cluster: Option<usize>, group: usize) -> impl Iterator<Item = usize> {
     let slots = stage.slots.iter().enumerate();
     slots
-        .filter(move |(_, slot)| slot.group == Some(group) && cluster.is_none_or(|c| slot.cluster == c))
+        .filter(move |(_, slot)| {
+            slot.group == Some(group) && cluster.is_none_or(|c| slot.cluster == c)
+        })
         .map(|(index, _)| index)
 }

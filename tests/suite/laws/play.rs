@@ -21,6 +21,8 @@ pub(super) struct Play {
     pub(super) stage: Stage,
     judge: Mutex<Judge>,
     pub(super) plant: Option<Plant>,
+    /// Whether groups may be full, so that not all can be registered.
+    has_quota: bool,
     killed: Mutex<BTreeSet<usize>>,
     deferred: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     /// Itself, for the runs in runs.
@@ -35,6 +37,7 @@ pub(super) fn play(history: &History, plant: Option<Plant>) -> Vec<String> {
         judge,
         stage,
         plant,
+        has_quota: history.layout.quota.is_some(),
         killed: Mutex::default(),
         deferred: Mutex::default(),
         this: this.clone(),
@@ -66,7 +69,13 @@ impl Play {
     }
 
     /// Keeps a ledger's first write for later (a planted fault).
-    pub(super) fn defer(&self, door: &ClusterDoor, namespace: &str, name: &str, targets: &BTreeSet<Target>) -> bool {
+    pub(super) fn defer(
+        &self,
+        door: &ClusterDoor,
+        namespace: &str,
+        name: &str,
+        targets: &BTreeSet<Target>,
+    ) -> bool {
         let cluster = door.inner.clone();
         let text = mctg::ledger::format(targets);
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
@@ -78,7 +87,8 @@ impl Play {
     }
 
     pub(super) fn write_deferred(&self) {
-        let writes = std::mem::take(&mut *self.deferred.lock().unwrap_or_else(PoisonError::into_inner));
+        let writes =
+            std::mem::take(&mut *self.deferred.lock().unwrap_or_else(PoisonError::into_inner));
         for write in writes {
             write();
         }
@@ -92,7 +102,7 @@ impl Play {
         if seeing == 0 {
             return true;
         }
-        let run = self.judge().begin(acting, seeing);
+        let run = self.judge().begin(acting, seeing, allow_empty);
         let play = self.this.upgrade().expect("it is being played");
         let line = Arc::new(Line::new(play, run, script.clone()));
         let doors: Vec<ClusterDoor> = (0..clusters)
@@ -127,7 +137,8 @@ impl Play {
             };
             self.drive(line.run, run)
         };
-        self.judge().end(line.run, ended.is_none(), &self.stage);
+        let disturbed = !script.between.is_empty() || self.has_quota;
+        self.judge().end(line.run, ended.is_none(), disturbed, &self.stage);
         ended.unwrap_or(false)
     }
 

@@ -37,6 +37,7 @@ pub(super) struct Slot {
     pub(super) service: String,
     pub(super) binding: String,
     pub(super) ledger: String,
+    service_key: String,
     /// The group it binds; none where the slot stays empty.
     pub(super) group: Option<usize>,
     by_name: bool,
@@ -60,8 +61,12 @@ pub(super) struct Truth {
 }
 
 pub(super) fn bit(target: &Target) -> Set {
-    let index = ADDRESSES.iter().position(|address| *address == target.id);
-    index.filter(|_| target.port == PORT).map_or(0, |index| 1 << index)
+    if target.port == PORT { bit_of(&target.id) } else { 0 }
+}
+
+fn bit_of(address: &str) -> Set {
+    let index = ADDRESSES.iter().position(|known| *known == address);
+    index.map_or(0, |index| 1 << index)
 }
 
 pub(super) fn set<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Set {
@@ -101,6 +106,7 @@ impl Stage {
                 cluster: index / SLOTS_PER_CLUSTER,
                 namespace: NAMESPACES[place],
                 ledger: mctg::ledger::name(Flavour::LoadBalancerController, &binding),
+                service_key: format!("{}/{service}", NAMESPACES[place]),
                 service,
                 binding,
                 group: bound.map(|bound| bound.group),
@@ -127,14 +133,15 @@ impl Stage {
             cluster.with(|state| {
                 for pod in state.pods.values() {
                     let Some(address) = &pod.pod.address else { continue };
-                    let bit = bit(&Target::new(address.as_str(), PORT));
+                    let bit = bit_of(address);
                     truth.held[index] |= bit;
                     if !pod.ready {
                         continue;
                     }
-                    let slot = self.slots.iter().position(|slot| {
-                        slot.cluster == index && slot.service == pod.service
-                    });
+                    let slot = self
+                        .slots
+                        .iter()
+                        .position(|slot| slot.cluster == index && slot.service == pod.service);
                     if let Some(slot) = slot {
                         truth.desired[slot] |= bit;
                     }
@@ -145,19 +152,15 @@ impl Stage {
                     }
                     let binding = state.binding_mut(slot.namespace, &slot.binding);
                     let is_bound = binding.is_some_and(|binding| !binding.is_being_deleted());
-                    let served =
-                        state.services.contains_key(&format!("{}/{}", slot.namespace, slot.service));
+                    let served = state.services.contains_key(&slot.service_key);
                     truth.bound |= Set::from(is_bound) << number;
                     truth.served |= Set::from(served) << number;
                     if !is_bound || !served {
                         truth.desired[number] = 0;
                     }
                     let text = state.ledger_text(slot.namespace, &slot.ledger).unwrap_or_default();
-                    for (index, address) in ADDRESSES.iter().enumerate() {
-                        if text.split(',').any(|entry| entry == format!("{address}:{PORT}")) {
-                            truth.ledgers[number] |= 1 << index;
-                        }
-                    }
+                    let entries = text.split(',').filter_map(|entry| entry.strip_suffix(":8080"));
+                    truth.ledgers[number] = entries.fold(0, |set, address| set | bit_of(address));
                 }
             });
         }
@@ -176,6 +179,10 @@ impl Stage {
         let wanted =
             descriptions.filter(|listed| listed.is_registered() && is_in(&listed.health.state));
         set(wanted.map(|listed| &listed.target))
+    }
+
+    pub(super) fn has_controller(&self, cluster: usize) -> bool {
+        self.clusters[cluster].with(|state| !state.controllers.is_empty())
     }
 
     /// Lets something happen; a run is not its to play.
@@ -199,9 +206,7 @@ impl Stage {
             }
             Event::ServiceDown { slot } => {
                 let slot = &self.slots[*slot];
-                self.clusters[slot.cluster].with(|state| {
-                    state.services.remove(&format!("{}/{}", slot.namespace, slot.service))
-                });
+                self.clusters[slot.cluster].with(|state| state.services.remove(&slot.service_key));
             }
             Event::ServiceUp { slot } => self.serve(*slot),
             Event::Unbind { slot } => {
@@ -216,7 +221,8 @@ impl Stage {
                 let outside = request.clone().zone("all");
                 // A group that is full refuses it, as it refuses everybody.
                 let _ = load_balancers.with(|m| {
-                    m.register_targets(arn, &[request]).or_else(|_| m.register_targets(arn, &[outside]))
+                    m.register_targets(arn, &[request])
+                        .or_else(|_| m.register_targets(arn, &[outside]))
                 });
             }
             Event::DeregisterByHand { group, address } => {
@@ -251,11 +257,8 @@ impl Stage {
                     false => WriteError::Failed(silence()),
                 };
                 // A conflict is an answer: it never hides an effect.
-                let strikes = if *after && !conflict {
-                    Strikes::AfterEffect
-                } else {
-                    Strikes::BeforeEffect
-                };
+                let strikes =
+                    if *after && !conflict { Strikes::AfterEffect } else { Strikes::BeforeEffect };
                 let fault = Fault { strikes, trouble };
                 self.clusters[*cluster].fail_nth(Some(*request), *nth, fault);
             }
@@ -305,7 +308,7 @@ impl Stage {
     fn serve(&self, slot: usize) {
         let slot = &self.slots[slot];
         self.clusters[slot.cluster].with(|state| {
-            if !state.services.contains_key(&format!("{}/{}", slot.namespace, slot.service)) {
+            if !state.services.contains_key(&slot.service_key) {
                 state.add_service(slot.namespace, &slot.service, 80, PORT);
             }
         });

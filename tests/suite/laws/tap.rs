@@ -174,7 +174,9 @@ impl Cluster for ClusterDoor {
         version: Option<&str>,
     ) -> Result<Ledger, WriteError> {
         self.line.step().await;
-        if self.line.has(Plant::LedgerWrittenAfterwards) && self.line.play.defer(self, namespace, name, targets) {
+        if self.line.has(Plant::LedgerWrittenAfterwards)
+            && self.line.play.defer(self, namespace, name, targets)
+        {
             let version = version.unwrap_or_default().to_owned();
             return Ok(Ledger { targets: targets.clone(), bytes: 0, version, changed_at: None });
         }
@@ -332,7 +334,8 @@ impl LoadBalancers for ElbDoor {
         let named = set(targets.iter().map(|registration| &registration.target));
         play.judge().registers(self.line.run, cluster_of(access), group, named, &play.stage);
         let answer = self.inner.register(access, arn, targets).await;
-        let refused = !matches!(answer, Ok(()) | Err(CallError::ZoneNeeded(_) | CallError::ZoneRefused(_)));
+        let refused =
+            !matches!(answer, Ok(()) | Err(CallError::ZoneNeeded(_) | CallError::ZoneRefused(_)));
         play.judge().registered(self.line.run, cluster_of(access), group, !refused, &play.stage);
         play.write_deferred();
         self.line.step().await;
