@@ -6,4 +6,5 @@ mod cluster;
 mod crds;
 mod elbv2;
 mod house;
+mod story;
 mod support;
