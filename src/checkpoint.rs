@@ -61,7 +61,7 @@ fn spec_text(spec: &BindingSpec) -> String {
     for c in json.chars() {
         match c {
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                text.push_str(&format!("\\u{:04x}", u32::from(c)))
+                text.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
             _ => text.push(c),
         }

@@ -62,6 +62,10 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
     if let Some((flag, reason)) = cli.refused.reason() {
         return Err(CliError::usage(format!("{flag} cannot be used here: {reason}")));
     }
+    if !cli.global.observe.is_empty() && matches!(cli.verb, Verb::Status(_)) {
+        return Err(CliError::usage("--observe is for verbs that change something, or plan to")
+            .hint("--context says what status reads"));
+    }
     let environment = Environment::read();
     log(cli.global.verbose, terminal);
     match &cli.verb {

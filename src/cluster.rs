@@ -8,7 +8,9 @@ mod errors;
 mod http;
 pub mod kube;
 mod objects;
+mod traces;
 mod translate;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

@@ -13,6 +13,8 @@ mod translate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
+#[cfg(feature = "sim")]
+pub(crate) use self::errors::{Fault, refused};
 use crate::binding::BindingSpec;
 use crate::facts::{Listener, LoadBalancer, Reading, Silence, TargetGroup};
 use crate::target::{Target, TargetDescription, TargetGroupArn};

@@ -1,6 +1,6 @@
 //! Reads the world: every cluster at once, then the target groups that their bindings name.
 //!
-//! A cluster, permission or answer that is missing becomes a [`Silence`] in the facts; nothing here
+//! A cluster, permission or answer that is missing becomes a [`Silence`](crate::facts::Silence) in the facts; nothing here
 //! fails as a whole.
 //!
 //! ```text
@@ -89,7 +89,7 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let named_by_user = !scope.selection.names.is_empty();
     match scope.detail {
         Detail::TargetsOnly if by_aws_name => {
-            details::read_load_balancers(load_balancers, &accesses, &mut group_facts).await
+            details::read_load_balancers(load_balancers, &accesses, &mut group_facts).await;
         }
         Detail::TargetsOnly => {}
         Detail::Polite | Detail::Deep => {

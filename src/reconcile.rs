@@ -191,11 +191,11 @@ where
             if registered.is_empty() {
                 continue;
             }
-            if !listed.contains_key(&(arn, access)) {
+            if let std::collections::btree_map::Entry::Vacant(e) = listed.entry((arn, access)) {
                 let targets = self.load_balancers.targets(access, arn).await.unwrap_or_default();
                 let health =
                     targets.into_iter().map(|listed| (listed.target, listed.health)).collect();
-                listed.insert((arn, access), health);
+                e.insert(health);
             }
             let in_first_checks: BTreeMap<Target, Health> = listed[&(arn, access)]
                 .iter()

@@ -5,8 +5,8 @@
 //! can also be served over the AWS Query wire format ([`wire`]): one model, two faces. Nothing here
 //! is random, so that equal worlds behave equally.
 //!
-//! Every call is a [step](steps): tests can change the world or kill the run at each of them, and
-//! [faults](faults) can be scripted before or after a call's effect.
+//! Every call passes two [`steps`]: tests can change the world or kill the run at each of them, and
+//! [`faults`] can be scripted before or after a call's effect.
 
 pub mod cluster;
 mod demo;
@@ -15,7 +15,6 @@ pub mod faults;
 mod load_balancers;
 pub mod steps;
 pub mod wire;
-
 pub mod world;
 
 pub use self::cluster::Cluster;

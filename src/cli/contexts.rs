@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mctg::cluster::Cluster;
 use mctg::cluster::kube::KubeCluster;
 use mctg::error;
 
@@ -59,27 +58,22 @@ pub(crate) struct Contexts {
     /// (`product.md` 7.5): by `--context` of a reading verb, by `--observe`, or in a pod.
     /// `MCTG_CONTEXTS` says which contexts belong together, and narrows nothing.
     pub(crate) narrowed: bool,
-    /// The kubeconfig's current context, where it has one.
-    pub(crate) current: Option<String>,
     /// For tables: context names, EKS ARNs shortened to the cluster's name where that is unique.
     pub(crate) short_names: BTreeMap<String, String>,
 }
 
-impl Contexts {
-    /// The command that leaves contexts out of what is read from now on; none where none is left.
-    pub(crate) fn leave_out(&self, silent: &BTreeSet<&str>) -> Option<String> {
-        let names = self.reading.iter().map(|context| context.cluster.context());
-        let rest: Vec<&str> = names.filter(|name| !silent.contains(name)).collect();
-        let list = rest.join(",");
-        let is_plain = |c: char| {
-            c.is_ascii_alphanumeric() || matches!(c, ',' | '.' | '_' | '-' | ':' | '/' | '@')
-        };
-        let list = match list.chars().all(is_plain) {
-            true => list,
-            false => format!("'{}'", list.replace('\'', r"'\''")),
-        };
-        (!rest.is_empty()).then(|| format!("export MCTG_CONTEXTS={}", error::escape(&list)))
-    }
+/// The command that leaves contexts out of what is read from now on; none where none is left.
+pub(crate) fn leave_out(reading: &[String], silent: &BTreeSet<&str>) -> Option<String> {
+    let rest: Vec<&str> =
+        reading.iter().map(String::as_str).filter(|name| !silent.contains(name)).collect();
+    let list = rest.join(",");
+    let is_plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, ',' | '.' | '_' | '-' | ':' | '/' | '@');
+    let list = match list.chars().all(is_plain) {
+        true => list,
+        false => format!("'{}'", list.replace('\'', r"'\''")),
+    };
+    (!rest.is_empty()).then(|| format!("export MCTG_CONTEXTS={}", error::escape(&list)))
 }
 
 /// One context, and how to reach what is behind it.
@@ -177,7 +171,6 @@ pub(crate) async fn find(
         reading,
         writing: chosen.writing,
         narrowed: chosen.narrowed,
-        current: source.current().map(str::to_owned),
         short_names: aws::short_names(&names),
     })
 }

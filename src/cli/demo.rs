@@ -31,6 +31,10 @@ const FILE: &str = "demo.json";
 /// health checks within it.
 const FIRST_CHECKS: Duration = Duration::from_secs(5 * 60);
 
+/// How long before now the story begins, so that it ends about now: the controllers' pass takes an
+/// hour of simulated time.
+const BEFORE: Duration = Duration::from_secs(65 * 60);
+
 /// How long people get to read a screen of the story.
 const READING: Duration = Duration::from_secs(4);
 
@@ -82,6 +86,7 @@ async fn on(
         writing,
         narrowed,
         demo: true,
+        leave_out: &|_| None,
         clock: &clock,
         watch: &watch,
     };
@@ -107,7 +112,8 @@ pub(crate) async fn play(
             _ => {}
         }
     }
-    let sim = Sim::demo(env::now());
+    let now = env::now();
+    let sim = Sim::demo(now.saturating_sub(BEFORE).unwrap_or(now));
     // The controllers pass once more, so that the story begins with nothing wrong.
     sim.converge();
     let story = Story { sim: &sim, terminal };

@@ -1,5 +1,6 @@
 //! The verbs on real clusters and real load balancers.
 
+use mctg::cluster::Cluster as _;
 use mctg::cluster::kube::KubeCluster;
 use mctg::elbv2::aws::AwsLoadBalancers;
 
@@ -38,6 +39,8 @@ pub(crate) async fn run(
             });
         }
     }
+    let names: Vec<String> =
+        chosen.reading.iter().map(|context| context.cluster.context().to_owned()).collect();
     let mut clusters: Vec<KubeCluster> = Vec::new();
     let mut aws = AwsOptions {
         profiles,
@@ -51,7 +54,7 @@ pub(crate) async fn run(
     };
     for context in chosen.reading {
         if let Some(profile) = context.aws.profile {
-            let name = mctg::cluster::Cluster::context(&context.cluster).to_owned();
+            let name = context.cluster.context().to_owned();
             aws.entry_profiles.insert(name, profile);
         }
         clusters.push(context.cluster);
@@ -64,6 +67,7 @@ pub(crate) async fn run(
         writing: chosen.writing,
         narrowed: chosen.narrowed,
         demo: false,
+        leave_out: &|silent| contexts::leave_out(&names, silent),
         clock: &env::now,
         watch: &|_| {},
     };

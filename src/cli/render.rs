@@ -111,6 +111,12 @@ pub(crate) struct Names {
 impl Names {
     /// Shortens the names of a report's contexts.
     pub(crate) fn of(contexts: &[ContextReport]) -> Self {
+        let names: Vec<&str> = contexts.iter().map(|context| context.context.as_str()).collect();
+        Self::of_contexts(&names)
+    }
+
+    /// Shortens the names of contexts.
+    pub(crate) fn of_contexts(contexts: &[&str]) -> Self {
         let short = |name: &str| match name.split_once(":cluster/") {
             Some((arn, cluster)) if arn.starts_with("arn:") && !cluster.is_empty() => {
                 cluster.to_owned()
@@ -119,14 +125,14 @@ impl Names {
         };
         let mut uses: BTreeMap<String, usize> = BTreeMap::new();
         for context in contexts {
-            *uses.entry(short(&context.context)).or_default() += 1;
+            *uses.entry(short(context)).or_default() += 1;
         }
         let choose = |name: &str| {
             let short = short(name);
             escape(if uses.get(&short) == Some(&1) { &short } else { name })
         };
         Self {
-            contexts: contexts.iter().map(|c| (c.context.clone(), choose(&c.context))).collect(),
+            contexts: contexts.iter().map(|c| ((*c).to_owned(), choose(c))).collect(),
             owners: BTreeMap::new(),
         }
     }

@@ -11,10 +11,11 @@ use mctg::binding::{Binding, BindingRef};
 use mctg::cluster::Cluster;
 use mctg::elbv2::LoadBalancers;
 use mctg::facts::Facts;
+use mctg::findings::Finding;
 use mctg::observe::{self, Detail, Scope};
 use mctg::plan::{Plan, Request, ViaChoice};
 use mctg::reconcile::{self, Options, Reconciler};
-use mctg::report::{Reconcile, Status};
+use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
 use mctg::target::{Health, Target};
 use mctg::view;
@@ -42,6 +43,8 @@ pub(crate) struct World<'a, C, L> {
     pub(crate) narrowed: bool,
     /// Whether all of it is simulated.
     pub(crate) demo: bool,
+    /// The command that leaves contexts out that did not answer.
+    pub(crate) leave_out: &'a (dyn Fn(&BTreeSet<&str>) -> Option<String> + Sync),
     /// What time it is there.
     pub(crate) clock: &'a (dyn Fn() -> Timestamp + Sync),
     /// Told of everything that is done there.
@@ -96,9 +99,7 @@ async fn status<C: Cluster, L: LoadBalancers>(
         Output::Yaml => document::yaml(&report, out),
         Output::Jsonl => document::status_lines(&report, out),
     })?;
-    if global.output == Output::Jsonl {
-        tell_incompleteness(&report.findings, terminal);
-    }
+    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
     Ok(exit)
 }
 
@@ -203,6 +204,8 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         None
     };
 
+    let contexts: Vec<&str> = world.clusters.iter().map(Cluster::context).collect();
+    let names = render::Names::of_contexts(&contexts);
     let shown = Mutex::new(approved.is_some());
     let waiting = Mutex::new(String::new());
     let listener = |progress: Progress<'_>| {
@@ -211,12 +214,13 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
             Progress::Planned(plan) => {
                 let mut shown = shown.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 if text && !*shown {
-                    show_plan(plan, wide, terminal);
+                    show_plan(plan, &names, world.demo, wide, terminal);
                 }
                 *shown = true;
             }
             Progress::Step(binding, step) => {
-                let line = render::reconcile::step_line(started.elapsed(), &place(binding), step);
+                let line =
+                    render::reconcile::step_line(started.elapsed(), &place(binding, &names), step);
                 terminal.note(&line);
             }
             Progress::Waiting(targets) => {
@@ -239,9 +243,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
-    if global.output == Output::Jsonl {
-        tell_incompleteness(&report.findings, terminal);
-    }
+    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
     Ok(exit)
 }
 
@@ -272,9 +274,7 @@ async fn plan_only<C: Cluster, L: LoadBalancers>(
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
-    if global.output == Output::Jsonl {
-        tell_incompleteness(&report.findings, terminal);
-    }
+    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
     Ok(exit)
 }
 
@@ -291,11 +291,14 @@ fn reconcile_document(
 }
 
 /// Shows a plan that nobody has to approve, while the contexts' reports are not made yet.
-fn show_plan(plan: &Plan, wide: bool, terminal: &Terminal) {
+fn show_plan(plan: &Plan, names: &render::Names, demo: bool, wide: bool, terminal: &Terminal) {
     let bindings = reconcile::describe(plan);
     // A reader that went away misses the plan; what is done goes on.
     let _ = terminal.print(wide, |look, out| {
-        render::reconcile::bindings(&bindings, &render::Names::default(), look, out)
+        if demo {
+            render::status::demo_mark(look, out)?;
+        }
+        render::reconcile::bindings(&bindings, names, look, out)
     });
 }
 
@@ -303,8 +306,8 @@ fn writing<C, L>(world: &World<'_, C, L>) -> Vec<String> {
     world.writing.iter().cloned().collect()
 }
 
-fn place(binding: &BindingRef) -> String {
-    binding.to_string()
+fn place(binding: &BindingRef, names: &render::Names) -> String {
+    format!("{} {}/{}", names.get(&binding.context), binding.namespace, binding.name)
 }
 
 fn waiting_for(targets: &BTreeMap<Target, Health>) -> String {
@@ -412,13 +415,33 @@ fn name(query: &NameQuery) -> String {
     }
 }
 
-/// Lines about bindings cannot tell what was not read: stderr does.
-fn tell_incompleteness(findings: &[mctg::findings::Finding], terminal: &Terminal) {
-    for finding in findings.iter().filter(|finding| finding.is_incompleteness()) {
-        terminal.note(&mctg::error::escape(&format!(
-            "warning: {} {}: {}",
-            finding.code, finding.name, finding.message
-        )));
+/// Says on stderr how to leave out what did not answer; and what was not read, where lines about
+/// bindings cannot.
+fn tell_incompleteness<C, L>(
+    world: &World<'_, C, L>,
+    contexts: &[ContextReport],
+    findings: &[Finding],
+    output: Output,
+    terminal: &Terminal,
+) {
+    if output == Output::Jsonl {
+        for finding in findings.iter().filter(|finding| finding.is_incompleteness()) {
+            terminal.note(&mctg::error::escape(&format!(
+                "warning: {} {}: {}",
+                finding.code, finding.name, finding.message
+            )));
+        }
+    }
+    let silent: BTreeSet<&str> = contexts
+        .iter()
+        .filter(|context| !context.reachable && context.same_as.is_none())
+        .map(|context| context.context.as_str())
+        .collect();
+    if !silent.is_empty()
+        && let Some(command) = (world.leave_out)(&silent)
+    {
+        let them = if silent.len() == 1 { "it" } else { "them" };
+        terminal.note(&format!("hint: to leave {them} out: {command}"));
     }
 }
 

@@ -7,30 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ::kube::Client;
-use ::kube::api::{
-    DeleteParams, ListParams, Patch, PatchParams, Preconditions, ValidationDirective,
-};
-use ::kube::core::Request;
-use ::kube::core::request::Error as BuildError;
-use futures::future;
+use ::kube::api::ListParams;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 pub use super::errors::explain;
 
-use super::controllers::{self, Trace};
 use super::errors::Failure;
-use super::http::{self as door, Door};
+use super::http::Door;
 use super::objects as wire;
 use super::translate;
 use super::{Cluster, WriteError};
-use crate::binding::{Binding, FINALIZER, Flavour};
+use crate::binding::{Binding, Flavour};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::facts::{Controller, LedgerFault, Reading, Silence, SilenceReason};
-use crate::ledger::{self, Ledger};
+use crate::ledger::Ledger;
 use crate::target::Target;
 
 /// The field manager that writes carry.
@@ -92,11 +84,11 @@ impl KubeCluster {
         Self { context, settings, default_namespace, door: Err(silence), proven: OnceCell::new() }
     }
 
-    fn door(&self) -> Result<&Door, Failure> {
+    pub(super) fn door(&self) -> Result<&Door, Failure> {
         self.door.as_ref().map_err(|silence| Failure { status: None, silence: silence.clone() })
     }
 
-    async fn list<T: DeserializeOwned>(
+    pub(super) async fn list<T: DeserializeOwned>(
         &self,
         what: &str,
         path: &str,
@@ -159,68 +151,6 @@ impl KubeCluster {
             Ok(list) => list.resources.iter().any(|it| it.name == "targetgroupbindings"),
             Err(failure) if failure.is_not_found() => self.prove_kubernetes(what).await.is_err(),
             Err(_) => true,
-        }
-    }
-
-    async fn leases(&self) -> Result<(Trace<wire::Lease>, Option<Timestamp>), Failure> {
-        let what = "list leases.coordination.k8s.io";
-        let path = "/apis/coordination.k8s.io/v1";
-        let named = ListParams::default().fields(&format!("metadata.name={}", controllers::LEASE));
-        let door = self.door()?;
-        match door.list(what, &format!("{path}/leases"), &named, false).await {
-            Ok((found, now)) => Ok((Trace { found, hidden: None }, now)),
-            Err(failure) if failure.is_forbidden() => {
-                let namespace = controllers::USUAL_NAMESPACE;
-                let path = format!("{path}/namespaces/{namespace}/leases/{}", controllers::LEASE);
-                let (found, now) = match door.get_dated(what, &path).await {
-                    Ok((lease, now)) => (vec![lease], now),
-                    Err(other) if other.is_not_found() => (Vec::new(), None),
-                    Err(_) => return Err(failure),
-                };
-                Ok((Trace { found, hidden: Some(failure.silence) }, now))
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    async fn deployments(&self) -> Result<Trace<wire::Deployment>, Failure> {
-        let what = "list deployments.apps";
-        let labelled = ListParams::default().labels(controllers::LABEL);
-        match self.list(what, "/apis/apps/v1/deployments", labelled).await {
-            Ok(found) if !found.is_empty() => Ok(Trace { found, hidden: None }),
-            // Helm's `nameOverride` changes the label; the image's name stays.
-            Ok(_) => {
-                let all = self.list(what, "/apis/apps/v1/deployments", ListParams::default());
-                let mut found: Vec<wire::Deployment> = all.await?;
-                found.retain(controllers::runs_controller);
-                Ok(Trace { found, hidden: None })
-            }
-            Err(failure) if failure.is_forbidden() => {
-                let path = format!(
-                    "/apis/apps/v1/namespaces/{}/deployments/{}",
-                    controllers::USUAL_NAMESPACE,
-                    controllers::NAME
-                );
-                match self.door()?.get(what, &path).await {
-                    Ok(found) => Ok(Trace { found: vec![found], hidden: Some(failure.silence) }),
-                    Err(other) if other.is_not_found() => {
-                        Ok(Trace { found: Vec::new(), hidden: Some(failure.silence) })
-                    }
-                    Err(_) => Err(failure),
-                }
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Looks for EKS Auto Mode by what it would serve: one binding of its API group is enough.
-    async fn auto_mode(&self) -> Result<Option<Controller>, Failure> {
-        let path = format!("{}/targetgroupbindings?limit=1", group(Flavour::AutoMode));
-        let what = format!("list targetgroupbindings.{}", api(Flavour::AutoMode));
-        match self.door()?.get::<wire::List<wire::Stub>>(&what, &path).await {
-            Ok(list) => Ok((!list.items.is_empty()).then(controllers::auto_mode)),
-            Err(failure) if failure.is_not_found() => Ok(None),
-            Err(failure) => Err(failure),
         }
     }
 
@@ -298,22 +228,6 @@ impl KubeCluster {
             Err(failure) => Err(silent(failure)),
         }
     }
-
-    async fn patch(
-        &self,
-        what: &str,
-        path: &str,
-        name: &str,
-        patch: &Value,
-    ) -> Result<Vec<u8>, Failure> {
-        let params = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            field_validation: Some(ValidationDirective::Strict),
-            ..PatchParams::default()
-        };
-        let request = Request::new(path).patch(name, &params, &Patch::Merge(patch));
-        Ok(self.door()?.write(what, request).await?.body)
-    }
 }
 
 impl Cluster for KubeCluster {
@@ -349,19 +263,7 @@ impl Cluster for KubeCluster {
     }
 
     async fn controllers(&self) -> Reading<Vec<Controller>> {
-        let (leases, deployments, auto_mode) =
-            future::join3(self.leases(), self.deployments(), self.auto_mode()).await;
-        // Where neither could be read at all there is nothing to judge by.
-        let (leases, deployments, now) = match (leases, deployments) {
-            (Err(failure), Err(_)) => return Err(failure.silence),
-            (Ok((leases, now)), deployments) => (leases, deployments.unwrap_or_else(hidden), now),
-            (leases, Ok(deployments)) => {
-                (leases.map_or_else(hidden, |(leases, _)| leases), deployments, None)
-            }
-        };
-        let found = controllers::judge(&leases, &deployments, now);
-        // Auto Mode that may not be looked for hides its bindings too: those say so.
-        Ok(found.into_iter().chain(auto_mode.ok().flatten()).collect())
+        self.find_controllers().await.map_err(silence)
     }
 
     /// A CronJob that is suspended reconciles nothing and is left out.
@@ -437,45 +339,10 @@ impl Cluster for KubeCluster {
         targets: &BTreeSet<Target>,
         version: Option<&str>,
     ) -> Result<Ledger, WriteError> {
-        let path = format!("/api/v1/namespaces/{namespace}/configmaps");
-        let text = ledger::format(targets);
-        let (what, body) = match version {
-            Some(version) => {
-                let what = format!("patch configmap `{name}` in namespace `{namespace}`");
-                let patch = json!({
-                    "metadata": {"resourceVersion": version},
-                    "data": {ledger::KEY: text},
-                });
-                let answer = self.patch(&what, &path, name, &patch).await;
-                // Gone since it was read: somebody deleted it in between.
-                let gone = |failure: Failure| match failure.is_not_found() {
-                    true => WriteError::Conflict,
-                    false => failure.into(),
-                };
-                (what, answer.map_err(gone)?)
-            }
-            None => {
-                let what = format!("create configmap `{name}` in namespace `{namespace}`");
-                let configmap = json!({
-                    "apiVersion": "v1",
-                    "kind": "ConfigMap",
-                    "metadata": {"name": name, "namespace": namespace},
-                    "data": {ledger::KEY: text},
-                });
-                let request = http::Request::post(format!(
-                    "{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
-                ))
-                .header(http::header::CONTENT_TYPE, "application/json")
-                .body(configmap.to_string().into_bytes())
-                .map_err(BuildError::BuildRequest);
-                // Already there: 409 as well, and a conflict just the same.
-                (what.clone(), self.door()?.write(&what, request).await?.body)
-            }
-        };
-        let configmap = door::parse(&what, &body)?;
-        translate::ledger(configmap).map_err(|fault| {
-            WriteError::Failed(Silence::new(SilenceReason::Garbled, fault.to_string()))
-        })
+        match version {
+            None => self.create_ledger(namespace, name, targets).await,
+            Some(version) => self.replace_ledger(namespace, name, targets, version).await,
+        }
     }
 
     async fn delete_ledger(
@@ -484,15 +351,7 @@ impl Cluster for KubeCluster {
         name: &str,
         version: &str,
     ) -> Result<(), WriteError> {
-        let what = format!("delete configmap `{name}` in namespace `{namespace}`");
-        let path = format!("/api/v1/namespaces/{namespace}/configmaps");
-        let params = DeleteParams::default()
-            .preconditions(Preconditions { resource_version: Some(version.to_owned()), uid: None });
-        match self.door()?.write(&what, Request::new(path).delete(name, &params)).await {
-            Ok(_) => Ok(()),
-            Err(failure) if failure.is_not_found() => Ok(()),
-            Err(failure) => Err(failure.into()),
-        }
+        self.drop_ledger(namespace, name, version).await
     }
 
     async fn remove_finalizer(
@@ -501,32 +360,7 @@ impl Cluster for KubeCluster {
         name: &str,
         uid: &str,
     ) -> Result<(), WriteError> {
-        let group = group(Flavour::LoadBalancerController);
-        let path = format!("{group}/namespaces/{namespace}/targetgroupbindings");
-        let what = format!("take the finalizer off targetgroupbinding `{namespace}/{name}`");
-        let object = format!("{path}/{name}");
-        let meta = match self.door()?.get::<wire::TargetGroupBinding>(&what, &object).await {
-            Ok(binding) if binding.metadata.uid == uid => binding.metadata,
-            Ok(_) => return Ok(()),
-            Err(failure) if failure.is_not_found() => return Ok(()),
-            Err(failure) => return Err(failure.into()),
-        };
-        if !meta.finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
-            return Ok(());
-        }
-        // Only a deletion makes this a clean-up; without one, what was observed was another world.
-        if meta.deletion_timestamp.is_none() {
-            return Err(WriteError::Conflict);
-        }
-        let rest: Vec<&String> =
-            meta.finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).collect();
-        let patch =
-            json!({"metadata": {"resourceVersion": meta.resource_version, "finalizers": rest}});
-        match self.patch(&what, &path, name, &patch).await {
-            Ok(_) => Ok(()),
-            Err(failure) if failure.is_not_found() => Ok(()),
-            Err(failure) => Err(failure.into()),
-        }
+        self.drop_finalizer(namespace, name, uid).await
     }
 }
 
@@ -534,11 +368,7 @@ fn silence(failure: Failure) -> Silence {
     failure.silence
 }
 
-fn hidden<T>(failure: Failure) -> Trace<T> {
-    Trace { found: Vec::new(), hidden: Some(failure.silence) }
-}
-
-fn api(flavour: Flavour) -> &'static str {
+pub(super) fn api(flavour: Flavour) -> &'static str {
     match flavour {
         Flavour::LoadBalancerController => "elbv2.k8s.aws",
         Flavour::AutoMode => "eks.amazonaws.com",
@@ -546,7 +376,7 @@ fn api(flavour: Flavour) -> &'static str {
 }
 
 /// The path of a flavour's API group. `v1alpha1` is served too, with a smaller schema: never used.
-fn group(flavour: Flavour) -> &'static str {
+pub(super) fn group(flavour: Flavour) -> &'static str {
     match flavour {
         Flavour::LoadBalancerController => "/apis/elbv2.k8s.aws/v1beta1",
         Flavour::AutoMode => "/apis/eks.amazonaws.com/v1",
@@ -576,8 +406,8 @@ fn by_namespace<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::door::fake;
     use super::*;
+    use crate::cluster::http::fake;
 
     fn cluster(
         answer: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static,

@@ -12,7 +12,7 @@ use crate::facts::{Silence, SilenceReason};
 
 /// What came of a call that failed: its wire code, and what to tell.
 #[derive(Clone, Debug)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     code: Option<String>,
     said: String,
     silence: Silence,
@@ -35,7 +35,7 @@ impl Fault {
 
     /// Says whether one member of a batch may have spoiled it: the whole batch is refused when one
     /// is gone, or is of another region or no ARN at all.
-    pub(super) fn may_be_of_one(&self) -> bool {
+    pub(crate) fn may_be_of_one(&self) -> bool {
         self.code.as_deref().is_some_and(|code| is_not_found(code) || code == "ValidationError")
     }
 
@@ -112,7 +112,7 @@ pub(super) fn no_credentials(whose: &str, error: &CredentialsError) -> Silence {
     if let Some(meta) = find::<ErrorMetadata>(error).filter(|meta| meta.code().is_some()) {
         let code = meta.code().unwrap_or_default();
         let reason = by_code(code).unwrap_or(SilenceReason::Unauthorized);
-        let said = format!("{whose}: {}{}", sentence(meta, code), remedy(code));
+        let said = format!("{whose}: {}{}", sentence(code, meta.message()), remedy(code));
         return Silence::new(reason, escape(&said));
     }
     // A profile's provider wraps the failure of the one it is made of.
@@ -144,17 +144,22 @@ fn line(error: &dyn Error) -> String {
 
 fn answered(doing: &str, meta: &ErrorMetadata, raw: &HttpResponse) -> Fault {
     let status = raw.status().as_u16();
-    let Some(code) = meta.code() else {
-        let reason = by_status(status).unwrap_or(SilenceReason::Garbled);
-        return Fault::told(doing, reason, not_understood(raw));
-    };
+    if let Some(code) = meta.code() {
+        return refused(doing, code, meta.message(), status);
+    }
+    let reason = by_status(status).unwrap_or(SilenceReason::Garbled);
+    Fault::told(doing, reason, not_understood(raw))
+}
+
+/// Sorts a refusal by its wire code and status: the simulator's refusals too.
+pub(crate) fn refused(doing: &str, code: &str, message: Option<&str>, status: u16) -> Fault {
     let reason = by_code(code).or_else(|| by_status(status)).unwrap_or(SilenceReason::Invalid);
-    let said = format!("{}{}", sentence(meta, code), remedy(code));
+    let said = format!("{}{}", sentence(code, message), remedy(code));
     Fault { code: Some(code.to_owned()), ..Fault::told(doing, reason, said) }
 }
 
-fn sentence(meta: &ErrorMetadata, code: &str) -> String {
-    match meta.message() {
+fn sentence(code: &str, message: Option<&str>) -> String {
+    match message {
         Some(message) if !message.is_empty() => format!("{code}: {message}"),
         _ => code.to_owned(),
     }

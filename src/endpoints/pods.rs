@@ -191,7 +191,7 @@ fn quic_server_id(pod: &Pod, port: u16) -> Option<String> {
         })
     };
     // Of two containers that declare the same port the controller's map keeps the later one.
-    let declared = ids().filter(|(container, _)| container.ports.contains(&port)).next_back();
+    let declared = ids().rfind(|(container, _)| container.ports.contains(&port));
     declared.or_else(|| ids().next()).map(|(_, id)| id)
 }
 

@@ -108,8 +108,10 @@ pub const EXCLUSIVE_BINDING: Rule = Rule {
         },
         Repair {
             text: "Made by hand: set the flag on the binding.",
-            commands: &["kubectl --context CONTEXT -n NAMESPACE patch targetgroupbinding NAME \
-                         --type merge -p '{\"spec\":{\"multiClusterTargetGroup\":true}}'"],
+            commands: &[
+                "kubectl --context CONTEXT -n NAMESPACE patch targetgroupbindings.elbv2.k8s.aws NAME \
+                         --type merge -p '{\"spec\":{\"multiClusterTargetGroup\":true}}'",
+            ],
         },
         Repair {
             text: "Then look again: targets that the other clusters lost are MCTG201 there.",
@@ -264,8 +266,10 @@ pub const MISSING_TARGETS: Rule = Rule {
         Repair {
             text: "What reconcile leaves to a live controller comes back when that looks again: \
                    clear its checkpoint.",
-            commands: &["kubectl --context CONTEXT -n NAMESPACE annotate targetgroupbinding NAME \
-                         elbv2.k8s.aws/checkpoint- elbv2.k8s.aws/checkpoint-timestamp-"],
+            commands: &[
+                "kubectl --context CONTEXT -n NAMESPACE annotate targetgroupbindings.elbv2.k8s.aws NAME \
+                         elbv2.k8s.aws/checkpoint- elbv2.k8s.aws/checkpoint-timestamp-",
+            ],
         },
     ],
 };
@@ -353,13 +357,15 @@ pub const TARGET_GROUP_GONE: Rule = Rule {
         Repair {
             text: "See what the binding names, and with which account it is looked up.",
             commands: &[
-                "kubectl --context CONTEXT -n NAMESPACE get targetgroupbinding NAME -o yaml",
+                "kubectl --context CONTEXT -n NAMESPACE get targetgroupbindings.elbv2.k8s.aws NAME -o yaml",
                 "aws sts get-caller-identity",
             ],
         },
         Repair {
             text: "If the group was made anew, make the binding anew too: its ARN cannot be changed.",
-            commands: &["kubectl --context CONTEXT -n NAMESPACE delete targetgroupbinding NAME"],
+            commands: &[
+                "kubectl --context CONTEXT -n NAMESPACE delete targetgroupbindings.elbv2.k8s.aws NAME",
+            ],
         },
     ],
 };
@@ -404,7 +410,7 @@ pub const BACKEND_NOT_FOUND: Rule = Rule {
             text: "See what the Service offers, and bring back the port or name the right one.",
             commands: &[
                 "kubectl --context CONTEXT -n NAMESPACE get service",
-                "kubectl --context CONTEXT -n NAMESPACE edit targetgroupbinding NAME",
+                "kubectl --context CONTEXT -n NAMESPACE edit targetgroupbindings.elbv2.k8s.aws NAME",
             ],
         },
         Repair {
@@ -456,8 +462,10 @@ pub const SINGLE_CLUSTER: Rule = Rule {
         },
         Repair {
             text: "If it is meant to be so, leave it out for this binding.",
-            commands: &["kubectl --context CONTEXT -n NAMESPACE annotate targetgroupbinding NAME \
-                         mctg.dev/ignore=MCTG501"],
+            commands: &[
+                "kubectl --context CONTEXT -n NAMESPACE annotate targetgroupbindings.elbv2.k8s.aws NAME \
+                         mctg.dev/ignore=MCTG501",
+            ],
         },
     ],
 };

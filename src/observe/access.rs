@@ -57,7 +57,7 @@ impl Accesses {
         for access in self.0.get(arn).into_iter().flatten() {
             match call(access.clone()).await {
                 Err(silence) if is_about_credentials(&silence) => {
-                    first_failure = first_failure.or(Some(silence))
+                    first_failure = first_failure.or(Some(silence));
                 }
                 answer => return answer,
             }

@@ -137,7 +137,7 @@ impl Workloads {
         for (namespace, stubs) in stubs {
             match stubs {
                 Ok(stubs) => {
-                    self.pods.extend(stubs.into_iter().map(|stub| (stub.name.clone(), stub)))
+                    self.pods.extend(stubs.into_iter().map(|stub| (stub.name.clone(), stub)));
                 }
                 Err(silence) => {
                     self.pods_unread.insert(namespace.to_owned(), silence);

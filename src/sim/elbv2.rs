@@ -4,6 +4,7 @@
 //! moves, and the whole state is data that serde can write. It is one region of one account, as one
 //! endpoint of AWS is.
 
+mod attributes;
 mod describe;
 mod errors;
 mod health;

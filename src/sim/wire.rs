@@ -1,7 +1,7 @@
 //! The model on the AWS Query wire format, over plain HTTP on a loopback address.
 //!
 //! It only translates (`facts/elbv2.md` 0, "Protocol"): forms to operations, answers to XML, scripted
-//! [`Trouble`](super::Trouble) to what it looks like on a connection.
+//! [`Trouble`] to what it looks like on a connection.
 
 mod answer;
 mod form;

@@ -21,12 +21,25 @@ pub(super) fn write(
     for (index, finding) in findings.iter().enumerate() {
         if index >= SHOWN_MAX && !look.wide && !catalogue::is_incompleteness(finding.code) {
             left += 1;
+        } else if finding.severity == Severity::Info && finding.fix.is_none() {
+            note(finding, look, out)?;
         } else {
             write_one(finding, names, look, out)?;
         }
     }
     if left > 0 {
         writeln!(out, "\nAnd {}: -o wide shows all.", count(left, "further finding"))?;
+    }
+    Ok(())
+}
+
+/// Writes what is good to know and needs nothing done in one sentence.
+fn note(finding: &Finding, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    let text = format!("{} {}: {}", finding.code, severity(finding.severity), finding.message);
+    writeln!(out)?;
+    for (index, line) in wrap(&escape(&text), look.width - 2).iter().enumerate() {
+        let indent = if index == 0 { "" } else { "  " };
+        writeln!(out, "{indent}{line}")?;
     }
     Ok(())
 }

@@ -39,6 +39,7 @@ pub(crate) fn plan(
     for line in wrap(&looked_at(report, writing, &names), look.width) {
         writeln!(out, "{line}")?;
     }
+    writeln!(out)?;
     bindings(&report.bindings, &names, look, out)
 }
 
@@ -58,11 +59,11 @@ pub(crate) fn bindings(
     };
     let in_sync = bindings.iter().filter(quiet).count();
     for binding in bindings.iter().filter(|binding| !quiet(binding) || look.wide) {
-        writeln!(out)?;
         binding_plan(binding, names, look, out)?;
+        writeln!(out)?;
     }
     if in_sync > 0 && !look.wide {
-        writeln!(out, "\n{} in sync.", count(in_sync, "binding"))?;
+        writeln!(out, "{} in sync.\n", count(in_sync, "binding"))?;
     }
     Ok(())
 }
@@ -79,7 +80,10 @@ pub(crate) fn summary(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let names = Names::of(&report.contexts);
-    findings::write(&report.findings, &names, look, out)?;
+    if !report.findings.is_empty() {
+        findings::write(&report.findings, &names, look, out)?;
+        writeln!(out)?;
+    }
     let mut todo = Vec::new();
     let plans = || report.bindings.iter().map(|binding| &binding.plan);
     let register: usize = plans().map(|plan| plan.register.len()).sum();
@@ -133,7 +137,10 @@ pub(crate) fn closing(
             }
         }
     }
-    findings::write(&report.findings, &names, look, out)?;
+    if !report.findings.is_empty() {
+        findings::write(&report.findings, &names, look, out)?;
+        writeln!(out)?;
+    }
     let sum = |wanted: Action| -> usize {
         let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
         steps
@@ -146,13 +153,21 @@ pub(crate) fn closing(
             || binding.steps.iter().any(|step| step.result == StepResult::Failed)
     });
     let head = if failed || report.timed_out { "Not all done" } else { "Done" };
-    let mut text = format!(
-        "{head} in {}: {} registered, {} deregistered{}.",
-        elapsed(took),
-        sum(Action::Register),
-        sum(Action::Deregister),
-        withheld(report)
-    );
+    let tried = report.bindings.iter().any(|binding| !binding.steps.is_empty());
+    let withheld_any = report.bindings.iter().any(|b| !b.plan.blocked.is_empty());
+    let mut text = if !tried && !failed && !withheld_any && exit == Exit::Fine {
+        "Nothing to do.".to_owned()
+    } else if tried || failed {
+        format!(
+            "{head} in {}: {} registered, {} deregistered{}.",
+            elapsed(took),
+            sum(Action::Register),
+            sum(Action::Deregister),
+            withheld(report)
+        )
+    } else {
+        format!("Nothing was done, in {}{}.", elapsed(took), withheld(report))
+    };
     let waiting: Vec<String> = report
         .bindings
         .iter()
@@ -163,7 +178,7 @@ pub(crate) fn closing(
         let waiting = escape(&waiting.join(", "));
         text.push_str(&format!(" Time was up before these became healthy: {waiting}."));
     }
-    if exit == Exit::Fine && report.bindings.iter().all(|b| b.plan.blocked.is_empty()) {
+    if tried && exit == Exit::Fine && !withheld_any {
         text.push_str(" A second run plans nothing.");
     } else if exit != Exit::Fine {
         text.push_str(&format!(" Exit {}.", exit.code()));
@@ -207,7 +222,6 @@ pub(crate) fn progress_line(at: Duration, text: &str) -> String {
 }
 
 fn paragraph(text: &str, look: &Look, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out)?;
     for line in wrap(text, look.width) {
         writeln!(out, "{line}")?;
     }

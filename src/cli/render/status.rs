@@ -52,7 +52,7 @@ pub(crate) fn write(
 }
 
 /// Says that the world is simulated.
-pub(super) fn demo_mark(look: &Look, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn demo_mark(look: &Look, out: &mut dyn Write) -> io::Result<()> {
     let words = "two simulated clusters; nothing real is read or changed.";
     writeln!(out, "{}  {words}\n", look.styles.strong("DEMO"))
 }
@@ -86,7 +86,8 @@ fn verdict(report: &Status, names: &Names, look: &Look, out: &mut dyn Write) -> 
         });
     }
     text.push(totals(report));
-    if report.complete && worst.is_none() && !report.target_groups.is_empty() && is_calm(report) {
+    let fine = report.complete && worst.is_none_or(|worst| worst == Severity::Info);
+    if fine && !report.target_groups.is_empty() && is_calm(report) {
         text.push("Nothing to do.".to_owned());
     }
     let indent = word.len() + 2;

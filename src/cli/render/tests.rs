@@ -647,7 +647,13 @@ fn show_plan(report: &Reconcile, exit: Exit) -> String {
         reconcile::plan(report, &[SEC.to_owned()], &look(), &mut out).unwrap();
         reconcile::summary(report, exit, &look(), &mut out).unwrap();
     } else {
-        reconcile::bindings(&report.bindings, &super::Names::default(), &look(), &mut out).unwrap();
+        reconcile::bindings(
+            &report.bindings,
+            &super::Names::of(&report.contexts),
+            &look(),
+            &mut out,
+        )
+        .unwrap();
         for step in report.bindings.iter().flat_map(|binding| &binding.steps) {
             let line =
                 reconcile::step_line(Duration::from_secs(62), "sec default/nginx-http", step);
@@ -688,8 +694,6 @@ fn a_difference() {
 fn a_reconcile_of_which_a_step_failed() {
     let report = plan_report(false);
     assert_snapshot!(show_plan(&report, exit::of_reconcile(&report)), @"
-    Looked at 2/2 contexts; writing for sec-eks-clu1 only, where no controller runs.
-
     sec-eks-clu1 default/nginx-http ── k8s-default-nginx-8e21c40f7b
       + register    10.0.21.47:80
       - deregister  10.0.21.90:80
@@ -701,13 +705,14 @@ fn a_reconcile_of_which_a_step_failed() {
         skipped     its flag is off
 
     1 binding in sync.
+
        1:02  ledger        1 entry, sec default/nginx-http
        1:02  registered    1 target, sec default/nginx-http
        1:02  failed        to deregister, sec default/nginx-http: ThrottlingException: Rate exceeded
     ! sec-eks-clu1 default/nginx-http: failed to deregister: ThrottlingException:
       Rate exceeded
-
     Not all done in 92 s: 1 registered, 0 deregistered, 1 withheld. Exit 3.
+    Looked at 2/2 contexts; writing for sec-eks-clu1 only, where no controller runs.
     ");
 }
 
@@ -716,12 +721,10 @@ fn nothing_to_reconcile() {
     let mut report = plan_report(false);
     report.bindings.drain(..2);
     assert_snapshot!(show_plan(&report, exit::of_reconcile(&report)), @"
-    Looked at 2/2 contexts; writing for sec-eks-clu1 only, where no controller runs.
-
     1 binding in sync.
 
-    Done in 92 s: 0 registered, 0 deregistered, 0 withheld. A second run plans
-    nothing.
+    Nothing to do.
+    Looked at 2/2 contexts; writing for sec-eks-clu1 only, where no controller runs.
     ");
 }
 

@@ -444,8 +444,11 @@ impl Block<'_> {
             // The class says it.
             None => String::new(),
             Some(health) => match &health.reason {
-                Some(reason) => format!("{} {reason}", health.state),
-                None => health.state.to_string(),
+                // AWS's reason for draining is that it was deregistered.
+                Some(reason) if health.state != HealthState::Draining => {
+                    format!("{} {reason}", health.state)
+                }
+                _ => health.state.to_string(),
             },
         };
         let zone = target.availability_zone.clone().unwrap_or_default();

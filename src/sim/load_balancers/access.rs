@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LoadBalancers, NoAnswer};
-use crate::elbv2::{ARNS_PER_CALL_MAX, Access, CallError, LoadBalancers as Door, Registration};
+use crate::elbv2::{
+    ARNS_PER_CALL_MAX, Access, CallError, Fault, LoadBalancers as Door, Registration,
+    TARGETS_PER_CALL_MAX, refused,
+};
 use crate::facts::{Forward, Listener, LoadBalancer, Reading, Silence, SilenceReason, TargetGroup};
 use crate::sim::elbv2::{
     ApiError, Group, GroupFilter, ListenerFilter, LoadBalancer as Described, LoadBalancerFilter,
@@ -64,16 +67,18 @@ impl LoadBalancers {
         for batch in keys.chunks(ARNS_PER_CALL_MAX) {
             match self.ask_all(access, operation, |m, paging| page(m, batch, paging)).await {
                 Ok(items) => found.extend(items.into_iter().map(|(key, item)| (key, Ok(item)))),
-                Err(NoAnswer::Refused(error)) if batch.len() > 1 && names_one(&error) => {
+                Err(NoAnswer::Refused(error))
+                    if batch.len() > 1 && fault(operation, &error).may_be_of_one() =>
+                {
                     for key in batch {
                         let alone = std::slice::from_ref(key);
                         let one = self.ask_all(access, operation, |m, p| page(m, alone, p)).await;
                         let one = one.map(|mut items| items.pop());
-                        found.insert(key.clone(), present(one));
+                        found.insert(key.clone(), present(operation, one));
                     }
                 }
                 Err(no_answer) => {
-                    let silence = silence(no_answer);
+                    let silence = silence(operation, no_answer);
                     found.extend(batch.iter().map(|key| (key.clone(), Err(silence.clone()))));
                 }
             }
@@ -82,16 +87,11 @@ impl LoadBalancers {
     }
 }
 
-/// Says whether a refusal is about one of the ARNs that were asked for.
-fn names_one(error: &ApiError) -> bool {
-    error.code.ends_with("NotFound") || error.code == "ValidationError"
-}
-
-fn present<K, T>(one: Result<Option<(K, T)>, NoAnswer>) -> Reading<T> {
+fn present<K, T>(operation: Operation, one: Result<Option<(K, T)>, NoAnswer>) -> Reading<T> {
     match one {
         Ok(Some((_, item))) => Ok(item),
         Ok(None) => Err(Silence::new(SilenceReason::Garbled, "AWS left it out of its answer")),
-        Err(no_answer) => Err(silence(no_answer)),
+        Err(no_answer) => Err(silence(operation, no_answer)),
     }
 }
 
@@ -120,7 +120,10 @@ impl Door for LoadBalancers {
                 Ok(Page { items, next: page.next })
             })
             .await;
-        present(found.map(|mut groups| groups.pop().map(|group| ((), group))))
+        present(
+            Operation::DescribeTargetGroups,
+            found.map(|mut groups| groups.pop().map(|group| ((), group))),
+        )
     }
 
     async fn targets(
@@ -132,7 +135,7 @@ impl Door for LoadBalancers {
         let described = self
             .ask(access, operation, Vec::new(), |m| m.describe_target_health(arn.as_str(), &[]))
             .await
-            .map_err(silence)?;
+            .map_err(|lost| silence(Operation::DescribeTargetHealth, lost))?;
         Ok(described.into_iter().map(|described| described.description).collect())
     }
 
@@ -146,7 +149,7 @@ impl Door for LoadBalancers {
             m.describe_target_group_attributes(arn.as_str())
         })
         .await
-        .map_err(silence)
+        .map_err(|lost| silence(Operation::DescribeTargetGroupAttributes, lost))
     }
 
     async fn tags(
@@ -184,7 +187,7 @@ impl Door for LoadBalancers {
         let operation = Operation::DescribeLoadBalancerAttributes;
         self.ask(access, operation, Vec::new(), |m| m.describe_load_balancer_attributes(arn))
             .await
-            .map_err(silence)
+            .map_err(|lost| silence(Operation::DescribeLoadBalancerAttributes, lost))
     }
 
     async fn listeners(&self, access: &Access, arn: &str) -> Reading<Vec<Listener>> {
@@ -194,7 +197,7 @@ impl Door for LoadBalancers {
                 model.describe_listeners(&filter, paging)
             })
             .await
-            .map_err(silence)?;
+            .map_err(|lost| silence(Operation::DescribeListeners, lost))?;
         let mut listeners = Vec::new();
         for listener in found {
             let filter = RuleFilter { listener_arn: Some(listener.arn.clone()), arns: Vec::new() };
@@ -203,7 +206,7 @@ impl Door for LoadBalancers {
                     model.describe_rules(&filter, paging)
                 })
                 .await
-                .map_err(silence)?;
+                .map_err(|lost| silence(Operation::DescribeRules, lost))?;
             let of_rules = rules.into_iter().filter(|rule| !rule.is_default());
             let of_rules =
                 of_rules.map(|rule| Forward { rule_arn: Some(rule.arn), weights: rule.forward });
@@ -227,6 +230,9 @@ impl Door for LoadBalancers {
         arn: &TargetGroupArn,
         targets: &[Registration],
     ) -> Result<(), CallError> {
+        if !is_sent(Operation::RegisterTargets, targets.len())? {
+            return Ok(());
+        }
         let requests: Vec<TargetRequest> =
             targets.iter().map(|r| request(&r.target, r.availability_zone.as_deref())).collect();
         let targets = targets.iter().map(|registration| registration.target.clone()).collect();
@@ -234,7 +240,7 @@ impl Door for LoadBalancers {
             model.register_targets(arn.as_str(), &requests)
         })
         .await
-        .map_err(call_error)
+        .map_err(|lost| call_error(Operation::RegisterTargets, lost))
     }
 
     async fn deregister(
@@ -243,6 +249,9 @@ impl Door for LoadBalancers {
         arn: &TargetGroupArn,
         targets: &[TargetDescription],
     ) -> Result<(), CallError> {
+        if !is_sent(Operation::DeregisterTargets, targets.len())? {
+            return Ok(());
+        }
         let requests: Vec<TargetRequest> =
             targets.iter().map(|d| request(&d.target, d.availability_zone.as_deref())).collect();
         let targets = targets.iter().map(|description| description.target.clone()).collect();
@@ -250,8 +259,17 @@ impl Door for LoadBalancers {
             model.deregister_targets(arn.as_str(), &requests)
         })
         .await
-        .map_err(call_error)
+        .map_err(|lost| call_error(Operation::DeregisterTargets, lost))
     }
+}
+
+/// Whether a batch is sent: an empty one is not, and one that is too large is the caller's mistake.
+fn is_sent(operation: Operation, targets: usize) -> Result<bool, CallError> {
+    if targets > TARGETS_PER_CALL_MAX {
+        let said = format!("failed to {}: one call takes {TARGETS_PER_CALL_MAX}", doing(operation));
+        return Err(CallError::Failed(Silence::new(SilenceReason::Invalid, said)));
+    }
+    Ok(targets > 0)
 }
 
 fn request(target: &Target, zone: Option<&str>) -> TargetRequest {
@@ -288,49 +306,44 @@ fn load_balancer_facts(found: Described) -> LoadBalancer {
     }
 }
 
-/// What the AWS adapter's callers would be told.
-fn silence(no_answer: NoAnswer) -> Silence {
-    match no_answer {
-        NoAnswer::Refused(error) => Silence::new(reason(&error), error.to_string()),
-        NoAnswer::Closed => Silence::new(
-            SilenceReason::Unreachable,
-            "the connection was closed before an answer came",
-        ),
-        NoAnswer::Garbage => {
-            Silence::new(SilenceReason::Garbled, "the answer could not be understood")
+/// What the AWS adapter's callers would be told: refusals are sorted by the adapter's own rules.
+fn silence(operation: Operation, no_answer: NoAnswer) -> Silence {
+    let (reason, said) = match no_answer {
+        NoAnswer::Refused(error) => return fault(operation, &error).into(),
+        NoAnswer::Closed => {
+            (SilenceReason::Unreachable, "the connection was closed before an answer came")
         }
-        NoAnswer::Silent => Silence::new(SilenceReason::Timeout, "no answer came in time"),
-    }
-}
-
-fn reason(error: &ApiError) -> SilenceReason {
-    match error.code.as_str() {
-        "Throttling" | "ThrottlingException" => SilenceReason::Throttled,
-        "AccessDenied" => SilenceReason::Forbidden,
-        code if code.ends_with("NotFound") => SilenceReason::NotFound,
-        _ if matches!(error.status, 401 | 403) => SilenceReason::Unauthorized,
-        _ if error.status == 429 => SilenceReason::Throttled,
-        _ if error.status >= 500 => SilenceReason::ServerError,
-        _ => SilenceReason::Invalid,
-    }
-}
-
-fn call_error(no_answer: NoAnswer) -> CallError {
-    let NoAnswer::Refused(error) = &no_answer else {
-        return CallError::Failed(silence(no_answer));
+        NoAnswer::Garbage => (SilenceReason::Garbled, "the answer is not one of ELBv2"),
+        NoAnswer::Silent => (SilenceReason::Timeout, "ELBv2 did not answer in time"),
     };
-    let message = || error.to_string();
-    let outside =
-        ["is outside the VPC", "is not in the VPC"].iter().any(|w| error.message.contains(w));
-    let refused =
-        ["cannot have its Availability Zone overridden", "you must specify an Availability Zone"]
-            .iter()
-            .any(|words| error.message.contains(words));
-    match error.code.as_str() {
-        "ValidationError" if outside => CallError::ZoneNeeded(message()),
-        "ValidationError" if refused => CallError::ZoneRefused(message()),
-        "TooManyTargets" => CallError::TooManyTargets(message()),
-        "InvalidTarget" | "ValidationError" => CallError::InvalidTarget(message()),
-        _ => CallError::Failed(silence(no_answer)),
+    Silence::new(reason, format!("failed to {}: {said}", doing(operation)))
+}
+
+fn call_error(operation: Operation, no_answer: NoAnswer) -> CallError {
+    match no_answer {
+        NoAnswer::Refused(error) => fault(operation, &error).into(),
+        lost => CallError::Failed(silence(operation, lost)),
+    }
+}
+
+fn fault(operation: Operation, error: &ApiError) -> Fault {
+    refused(doing(operation), &error.code, Some(&error.message), error.status)
+}
+
+/// Completes "failed to".
+fn doing(operation: Operation) -> &'static str {
+    match operation {
+        Operation::RegisterTargets => "register targets",
+        Operation::DeregisterTargets => "deregister targets",
+        Operation::DescribeTargetHealth => "list targets",
+        Operation::DescribeTargetGroups => "describe target groups",
+        Operation::DescribeTargetGroupAttributes => "read the attributes of a target group",
+        Operation::DescribeLoadBalancers => "describe load balancers",
+        Operation::DescribeLoadBalancerAttributes => "read the attributes of a load balancer",
+        Operation::ModifyLoadBalancerAttributes => "change the attributes of a load balancer",
+        Operation::DescribeTags => "read tags",
+        Operation::DescribeListeners => "list listeners",
+        Operation::DescribeRules => "list the rules of a listener",
+        Operation::DescribeAccountLimits => "read the account's limits",
     }
 }
