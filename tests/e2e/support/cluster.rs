@@ -461,6 +461,11 @@ impl Cluster {
         found
     }
 
+    /// The administrator's client.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// The resource version of every object, but of the Leases that servers and controllers renew.
     pub(crate) async fn versions(&self) -> BTreeMap<String, String> {
         let found = self.everything().await.into_iter().filter(|it| it.kind != "Lease");
