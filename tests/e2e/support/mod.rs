@@ -1,6 +1,8 @@
 //! The house that the tests live in: servers, clusters, kubeconfigs, objects, and running programs.
 
 pub(crate) mod cluster;
+pub(crate) mod elbv2;
+pub(crate) mod gate;
 pub(crate) mod kubeconfig;
 pub(crate) mod moto;
 pub(crate) mod objects;
@@ -8,3 +10,4 @@ pub(crate) mod pool;
 pub(crate) mod programs;
 pub(crate) mod scratch;
 pub(crate) mod servers;
+pub(crate) mod shop;
