@@ -1,4 +1,5 @@
 //! Tests that need nothing but the toolchain, by what they protect.
 
+mod documents;
 mod krew;
 mod package;
