@@ -5,8 +5,8 @@
 mod bad_aws;
 mod bad_contexts;
 mod bad_input;
-mod bad_luck;
 mod bad_ledgers;
+mod bad_luck;
 mod cluster;
 mod crds;
 mod elbv2;
