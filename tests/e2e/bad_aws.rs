@@ -110,7 +110,7 @@ async fn health_that_may_not_be_described() {
 #[tokio::test]
 async fn a_registration_that_is_denied_midway() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     shop.refuse(Operation::RegisterTargets, &denied(Operation::RegisterTargets));
     let desk = shop.machine();
     let run = desk.mctg("reconcile --yes").await;
@@ -128,7 +128,7 @@ async fn a_registration_that_is_denied_midway() {
 #[tokio::test]
 async fn a_deregistration_that_is_denied_leaves_the_target_tracked() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     shop.refuse(Operation::DeregisterTargets, &denied(Operation::DeregisterTargets));
     let run = shop.machine().mctg("reconcile --yes").await;
     run.ends(3).says("1 registered, 0 deregistered").says("elasticloadbalancing:DeregisterTargets");
@@ -233,7 +233,7 @@ async fn a_group_by_a_name_that_does_resolve_is_as_good_as_an_arn() {
     let document = shop.machine().mctg("status -o json").await;
     document.ends(0).tells_all_of("blue");
     document.tells_all_of("green");
-    shop.drift().await;
+    shop.drift_in_both().await;
     let run = shop.machine().mctg("reconcile --all-contexts --yes").await;
     run.ends(0).says("2 registered, 2 deregistered");
     assert_eq!(shop.elbv2.registered(&shop.group), targets(BLUE.into_iter().chain(GREEN)));

@@ -205,7 +205,7 @@ async fn a_plugin_that_prints_garbage() {
 #[tokio::test]
 async fn a_context_that_fails_keeps_the_other_from_deregistering() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     let desk = desk(&shop, shop.pair.green.admin().at(&dead_url()));
     let run = desk.mctg("reconcile --context blue --yes -o json").await;
     run.ends(3);
@@ -329,7 +329,7 @@ async fn bindings_of_one_namespace_are_read_where_all_may_not_be() {
 #[tokio::test]
 async fn a_ledger_that_may_not_be_written_changes_nothing() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     shop.pair
         .green
         .put(crate::support::objects::ledger("default", "shop", "10.0.151.60:80,10.0.79.92:80"))

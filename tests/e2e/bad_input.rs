@@ -40,7 +40,7 @@ async fn a_context_that_is_unknown() {
 #[tokio::test]
 async fn a_name_that_is_unknown() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     let before = shop.world().await;
     let desk = shop.machine();
     for verb in ["status", "diff", "reconcile --yes"] {
@@ -148,7 +148,7 @@ async fn values_that_cannot_be_meant() {
 #[tokio::test]
 async fn nothing_is_written_where_that_is_forbidden() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     let before = shop.world().await;
     let desk = shop.machine().set("MCTG_READ_ONLY", "1");
     let said = desk.mctg("reconcile --yes").await;
@@ -162,7 +162,7 @@ async fn nothing_is_written_where_that_is_forbidden() {
 #[tokio::test]
 async fn nobody_is_asked_off_a_terminal() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     let run = shop.machine().mctg("reconcile").await;
     run.ends(3).says("nobody said yes; --yes does").says("1 registered, 0 deregistered");
     assert_eq!(shop.elbv2.writes(), [("RegisterTargets".to_owned(), 1)]);
@@ -201,7 +201,7 @@ async fn colours_come_when_asked_for_and_never_on_a_pipe() {
 #[tokio::test]
 async fn a_log_tells_calls_and_no_secret() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     let exec = shop.pair.green.admin().with_exec(&shop.pair.green.admin().exec_script());
     let kubeconfig = Kubeconfig::default().with("blue", shop.pair.blue.admin()).with("green", exec);
     let desk = shop.desk_with(&kubeconfig);

@@ -74,7 +74,7 @@ async fn a_service_that_is_gone() {
 #[tokio::test]
 async fn a_binding_that_is_exclusive_is_left_alone() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     let mut exclusive = binding("default", "shop", shop.group.as_str());
     exclusive["spec"]["multiClusterTargetGroup"] = json!(false);
     shop.pair.green.delete(&exclusive).await;

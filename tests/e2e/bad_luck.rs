@@ -30,7 +30,7 @@ async fn heals(shop: &Shop) {
 async fn an_interrupt_while_waiting_says_what_goes_on() {
     for signal in [Signal::INT, Signal::TERM] {
         let shop = Shop::open().await;
-        shop.drift().await;
+        shop.drift_in_both().await;
         shop.check_slowly();
         let desk = shop.machine();
         let running = desk.start_mctg("reconcile --yes --timeout 60s");
@@ -72,7 +72,7 @@ async fn an_interrupt_of_a_reading_verb_changed_nothing() {
 #[tokio::test]
 async fn time_that_is_up_is_told() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     shop.check_slowly();
     let run = shop.machine().mctg("reconcile --yes --timeout 1s").await;
     run.ends(124).says("Time was up before these became healthy: 10.0.12.31:80.").says("Exit 124.");
@@ -83,7 +83,7 @@ async fn time_that_is_up_is_told() {
 #[tokio::test]
 async fn health_that_cannot_be_read_while_waiting_is_not_health() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     shop.check_slowly();
     // The fourth look is the first of the waiting: plan, before the run, before deregistering.
     let desk = shop.machine();
@@ -104,7 +104,7 @@ async fn replies_that_are_lost_after_the_effect() {
     for operation in [Operation::RegisterTargets, Operation::DeregisterTargets] {
         for trouble in [Trouble::Closed, Trouble::Garbage] {
             let shop = Shop::open().await;
-            shop.drift().await;
+            shop.drift_in_both().await;
             for _ in 0..10 {
                 shop.elbv2.server().fail_next(operation, Fault::after(trouble.clone()));
             }
@@ -127,7 +127,7 @@ async fn a_run_that_is_killed_anywhere_is_picked_up() {
     ] {
         for after in [false, true] {
             let shop = Shop::open().await;
-            shop.drift().await;
+            shop.drift_in_both().await;
             let silent = match after {
                 true => Fault::after(Trouble::Silent),
                 false => Fault::before(Trouble::Silent),
@@ -147,7 +147,7 @@ async fn a_run_that_is_killed_anywhere_is_picked_up() {
 #[tokio::test]
 async fn a_ledger_that_is_edited_by_hand_during_the_run() {
     let shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     // The registration hangs after its effect; meanwhile somebody writes the ledger.
     shop.elbv2.server().fail_next(
         Operation::RegisterTargets,
@@ -172,7 +172,7 @@ async fn two_runs_at_the_same_time() {
         ["reconcile --all-contexts --yes", "reconcile --all-contexts --yes"],
     ] {
         let shop = Shop::open().await;
-        shop.drift().await;
+        shop.drift_in_both().await;
         let desk = shop.machine();
         let (one, other) = tokio::join!(desk.mctg(args[0]), desk.mctg(args[1]));
         for said in [&one, &other] {
@@ -186,7 +186,7 @@ async fn two_runs_at_the_same_time() {
 #[tokio::test]
 async fn an_etcd_that_stops_midway_loses_nothing() {
     let mut shop = Shop::open().await;
-    shop.drift().await;
+    shop.drift_in_both().await;
     shop.elbv2.server().fail_next(
         Operation::RegisterTargets,
         Fault::before(Trouble::Late(std::time::Duration::from_secs(2))),

@@ -11,4 +11,6 @@ mod cluster;
 mod crds;
 mod elbv2;
 mod house;
+mod killed;
+mod story;
 mod support;

@@ -4,7 +4,7 @@
 //! pod with a node stays terminating when it is deleted with a grace period, nothing makes
 //! EndpointSlices, and statuses are what tests write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -446,6 +446,7 @@ impl Cluster {
                         "{api_version} {}/{name}",
                         namespace.as_deref().unwrap_or_default()
                     ),
+                    version: metadata.resource_version.unwrap_or_default(),
                     held: metadata.finalizers.is_some_and(|list| !list.is_empty()),
                     at: Place {
                         api_version: api_version.to_owned(),
@@ -460,9 +461,20 @@ impl Cluster {
         found
     }
 
+    /// The administrator's client.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The resource version of every object, but of the Leases that servers and controllers renew.
+    pub(crate) async fn versions(&self) -> BTreeMap<String, String> {
+        let found = self.everything().await.into_iter().filter(|it| it.kind != "Lease");
+        found.map(|it| (format!("{} {}", it.kind, it.id), it.version)).collect()
+    }
+
     /// Deletes all that a new cluster does not contain.
     pub(crate) async fn clear(&self) {
-        for Found { kind, id, held, at } in self.everything().await {
+        for Found { kind, id, held, at, .. } in self.everything().await {
             let of_the_server = at.kind == "Lease" && at.name.starts_with("apiserver-");
             if of_the_server || self.baseline.contains(&(kind, id)) {
                 continue;
@@ -509,6 +521,7 @@ struct Found {
     kind: &'static str,
     id: String,
     held: bool,
+    version: String,
     at: Place,
 }
 

@@ -91,6 +91,11 @@ impl Elbv2 {
         self.world.registered(group)
     }
 
+    /// Lets no call fail any more.
+    pub(crate) fn forget_faults(&self) {
+        self.world.load_balancers().clear_faults();
+    }
+
     /// The changes asked for so far: operation and number of targets.
     pub(crate) fn writes(&self) -> Vec<(String, usize)> {
         let requests = self.server.requests().into_iter();

@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod elbv2;
+pub(crate) mod gate;
 pub(crate) mod kubeconfig;
 pub(crate) mod moto;
 pub(crate) mod objects;

@@ -142,6 +142,11 @@ impl Running {
         self.finish().await
     }
 
+    /// Says whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be waited for").is_some()
+    }
+
     /// Sends it a signal: Ctrl-C is INT, and a pod that has to go gets TERM.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
@@ -159,6 +164,30 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
+    /// Fails with all that was said unless the exit code is this one.
+    #[track_caller]
+    pub(crate) fn ended(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Its stdout as one YAML document.
+    #[track_caller]
+    pub(crate) fn yaml(&self) -> Value {
+        serde_saphyr::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("not YAML ({error}): {self:#?}"))
+    }
+
+    /// Its stdout as compact JSON documents, one a line.
+    #[track_caller]
+    pub(crate) fn json_lines(&self) -> Vec<Value> {
+        let parse = |line| {
+            serde_json::from_str(line)
+                .unwrap_or_else(|error| panic!("not JSON ({error}): {line}: {self:#?}"))
+        };
+        self.stdout.lines().map(parse).collect()
+    }
+
     /// Its stdout as one JSON document.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {

@@ -14,6 +14,13 @@ pub(crate) const BLUE: [&str; 3] = ["10.0.12.31", "10.0.76.84", "10.0.140.17"];
 /// Green's pods, in the second and third zone.
 pub(crate) const GREEN: [&str; 2] = ["10.0.79.52", "10.0.151.60"];
 
+/// A target of blue that is lost.
+pub(crate) const LOST: &str = "10.0.76.84:80";
+/// A target that no cluster claims.
+pub(crate) const FOREIGN: &str = "10.0.100.9:80";
+/// A target of green whose pod is gone.
+pub(crate) const LEFT: &str = "10.0.151.77:80";
+
 /// Two real clusters, an ELBv2, and a desk whose kubeconfig has both as `blue` (current) and `green`.
 ///
 /// Everything is as it should be: all pods are ready, in their ledgers, registered and healthy. No
@@ -46,6 +53,16 @@ impl Shop {
             cluster.put(cron_job()).await;
         }
         Self { pair, elbv2, group, desk }
+    }
+
+    /// The three things that happen behind everybody's back: blue loses [`LOST`], nobody has put in
+    /// [`FOREIGN`], and a pod of green vanished and left [`LEFT`] behind.
+    pub(crate) async fn drift(&self) {
+        self.elbv2.lose(&self.group, &[LOST]);
+        self.elbv2.register(&self.group, &[FOREIGN, LEFT]);
+        let mut tracked = targets(GREEN);
+        tracked.push(LEFT.to_owned());
+        self.pair.green.put(ledger("default", "shop", &tracked.join(","))).await;
     }
 
     /// The targets registered, as `id:port`, sorted.

@@ -12,7 +12,7 @@ use super::objects::{binding, ledger};
 use super::programs::{Desk, Finished};
 use super::shop::{BLUE, GREEN, Shop, targets};
 
-/// The target in each cluster that [`Shop::drift`] takes out.
+/// The target in each cluster that [`Shop::drift_in_both`] takes out.
 pub(crate) const LOST: [&str; 2] = [BLUE[0], GREEN[0]];
 
 /// What each cluster tracks besides, once it drifted: no pod has it any more.
@@ -20,7 +20,7 @@ pub(crate) const GONE: [&str; 2] = ["10.0.12.91", "10.0.79.92"];
 
 impl Shop {
     /// In both clusters: one pod lost its target, and a target that is tracked lost its pod.
-    pub(crate) async fn drift(&self) {
+    pub(crate) async fn drift_in_both(&self) {
         self.elbv2.lose(&self.group, &targets(LOST));
         self.elbv2.register(&self.group, &targets(GONE));
         let clusters = [(&self.pair.blue, &BLUE[..], GONE[0]), (&self.pair.green, &GREEN, GONE[1])];
