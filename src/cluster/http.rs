@@ -9,6 +9,7 @@ use ::kube::core::Request;
 use ::kube::core::request::Error as BuildError;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::errors::{self, Failure};
 use super::objects::List;
@@ -24,6 +25,8 @@ const RETRY_DELAY: Duration = Duration::from_millis(250);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3);
 
 pub(super) struct Door {
+    /// The context that it leads to, for the log.
+    pub(super) context: String,
     pub(super) client: Client,
     /// The limit of each request with its answer; none leaves it to the client.
     pub(super) timeout: Option<Duration>,
@@ -118,12 +121,19 @@ impl Door {
 
     async fn send(&self, what: &str, request: Built) -> Result<Answer, Refusal> {
         let request = request.map_err(|error| errors::garbled(what, &error))?.map(Body::from);
-        match self.timeout {
+        let start = Instant::now();
+        let answer = match self.timeout {
             None => self.exchange(what, request).await,
             Some(limit) => tokio::time::timeout(limit, self.exchange(what, request))
                 .await
                 .unwrap_or_else(|_| Err(errors::timed_out(what, limit).into())),
+        };
+        let (context, millis) = (&self.context, start.elapsed().as_millis());
+        match &answer {
+            Ok(_) => tracing::debug!(millis, "{context}: {what}"),
+            Err(refusal) => tracing::debug!(millis, "{context}: {}", refusal.failure.silence),
         }
+        answer
     }
 
     async fn exchange(&self, what: &str, request: http::Request<Body>) -> Result<Answer, Refusal> {
@@ -205,7 +215,7 @@ mod tests {
         answer: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static,
     ) -> (Door, fake::Log) {
         let (client, log) = fake::client(answer);
-        (Door { client, timeout: Some(Duration::from_secs(60)) }, log)
+        (Door { context: "it".to_owned(), client, timeout: Some(Duration::from_secs(60)) }, log)
     }
 
     fn page(items: &str, next: &str) -> (u16, String) {
@@ -279,7 +289,8 @@ mod tests {
             std::future::pending::<Result<http::Response<Body>, std::io::Error>>()
         });
         let client = Client::new(service, "default");
-        let door = Door { client, timeout: Some(Duration::from_millis(10)) };
+        let door =
+            Door { context: "it".to_owned(), client, timeout: Some(Duration::from_millis(10)) };
         let failure = list(&door).await.err().unwrap();
         assert_eq!(failure.silence.reason, SilenceReason::Timeout);
         assert_eq!(failure.silence.message, "failed to list it: no answer within 0.01s");

@@ -70,8 +70,10 @@ impl KubeCluster {
             .default_namespace
             .clone()
             .unwrap_or_else(|| client.default_namespace().to_owned());
-        let door = Ok(Door { client, timeout: settings.timeout });
         let context = context.into();
+        let door =
+            Door { context: crate::error::escape(&context), client, timeout: settings.timeout };
+        let door = Ok(door);
         Self { context, settings, default_namespace, door, proven: OnceCell::new() }
     }
 

@@ -209,6 +209,7 @@ async fn a_log_tells_calls_and_no_secret() {
         let said = desk.mctg(args).await;
         said.keeps_secrets();
         assert!(said.stderr.contains("DEBUG"), "{args}: {said:#?}");
+        assert!(said.stderr.contains("green: list services in"), "{args}: {said:#?}");
         assert!(
             said.stderr.contains("DescribeTargetHealth") || said.stderr.contains("targets"),
             "{args}: {said:#?}"

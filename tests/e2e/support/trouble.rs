@@ -112,14 +112,6 @@ impl Finished {
         found.unwrap_or_else(|| panic!("no binding `{name}` of `{context}`: {self:#?}"))
     }
 
-    /// The codes of its findings.
-    #[track_caller]
-    pub(crate) fn codes(&self) -> Vec<String> {
-        let document = self.json();
-        let findings = document["findings"].as_array().expect("every document has findings");
-        findings.iter().map(|it| it["code"].as_str().expect("a code").to_owned()).collect()
-    }
-
     /// Checks that a cluster's share is told in full: its pods, tracked, registered and healthy.
     #[track_caller]
     pub(crate) fn tells_all_of(&self, context: &str) {
