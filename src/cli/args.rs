@@ -269,7 +269,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_enum, default_value_t, value_name = "WAY")]
     pub(crate) via: ViaArg,
     /// Deregister nothing for a binding where more than this would go
-    #[arg(long, value_name = "N|N%", value_parser = max_deregister)]
+    #[arg(long, value_name = "N|N%", value_parser = max_deregister, allow_negative_numbers = true)]
     pub(crate) max_deregister: Option<Cap>,
     /// Deregister the last healthy target of a group too
     #[arg(long)]
