@@ -3,3 +3,4 @@
 mod krew;
 mod laws;
 mod package;
+mod reconcile;
