@@ -351,6 +351,25 @@ fn what_was_registered_and_is_another_clusters_by_now_is_not_taken_out_again() {
 }
 
 #[test]
+fn a_phantom_that_another_run_registers_meanwhile_stays_tracked() {
+    let shop = std::sync::Arc::new(Shop::new());
+    let gone = [mctg::sim::elbv2::TargetRequest::new("10.0.0.11", 8080)];
+    let elb = shop.world.load_balancers();
+    elb.with(|model| model.deregister_targets(shop.group.as_str(), &gone)).unwrap();
+    shop.blue.with(|state| state.remove_pod_at("10.0.0.11"));
+    let other = std::sync::Arc::clone(&shop);
+    before(&shop, "WriteLedger", move || {
+        other.pod(&other.blue, "10.0.0.11");
+        // It is tracked still, so the other run has no ledger to write.
+        let _ = other.reconcile(&["blue"]);
+    });
+    let _ = shop.reconcile(&["blue"]);
+    shop.world.steps().clear_hook();
+    assert!(shop.registered().contains("10.0.0.11"));
+    assert!(Shop::ledger(&shop.blue).unwrap().contains("10.0.0.11"));
+}
+
+#[test]
 fn a_binding_that_was_made_anew_in_between_loses_nothing() {
     let shop = Shop::new();
     shop.blue.with(|state| state.remove_pod_at("10.0.0.11"));
