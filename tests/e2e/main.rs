@@ -3,9 +3,14 @@
 //! `cargo test --features e2e --test e2e`; `tests/servers/README.md` says where the servers come from.
 
 mod cluster;
+mod contexts;
+mod controllers;
 mod crds;
 mod elbv2;
 mod house;
 mod killed;
+mod kinds;
+mod names;
+mod plugin;
 mod story;
 mod support;
