@@ -12,10 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 
 use self::targets::Failure;
-use crate::binding::BindingRef;
+use crate::binding::{BindingRef, Flavour};
 use crate::cluster::{Cluster, WriteError};
 use crate::elbv2::{Access, LoadBalancers};
 use crate::facts::Silence;
+use crate::ledger;
 use crate::plan::{self, Action, BindingPlan, Blocked, Finish, Plan, Standing, Via};
 use crate::report::{Step, StepResult};
 use crate::target::{Health, HealthState, Target, TargetDescription, TargetGroupArn};
@@ -115,7 +116,9 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
         worker
     });
     let mut workers: Vec<_> = stream::iter(gaining).buffered(BINDINGS_AT_ONCE).collect().await;
-    if workers.iter().any(|worker| worker.goes_on() && worker.plan.has_second_half()) {
+    let has_second_half =
+        workers.iter().any(|worker| worker.goes_on() && worker.plan.has_second_half());
+    if has_second_half || lost_anything(&workers).await {
         let second = read_again().await;
         let mut finishing = Vec::new();
         for mut worker in workers {
@@ -128,12 +131,20 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
         workers = Vec::new();
         for (mut worker, second, finish) in finishing {
             worker.register_the_rest().await;
-            worker.lose(finish.as_ref()).await;
             worker.take_back(second).await;
+            worker.lose(finish.as_ref()).await;
             workers.push(worker);
         }
     }
     workers.into_iter().map(Worker::finish).collect()
+}
+
+/// Says whether a ledger does not track any more what was just registered: somebody else wrote it
+/// after it was read, and nothing may leak.
+async fn lost_anything<C: Cluster, L: LoadBalancers>(workers: &[Worker<'_, C, L>]) -> bool {
+    let asking = workers.iter().filter(|worker| !worker.done.registered.is_empty());
+    let lost = asking.map(Worker::has_lost_entries);
+    stream::iter(lost).buffered(BINDINGS_AT_ONCE).any(std::future::ready).await
 }
 
 /// Says whether a plan may be acted on: beside a controller only what it registers.
@@ -168,10 +179,11 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
             self.skip(Action::Register, self.plan.register.len());
             return;
         }
-        self.register(self.plan.register.keys().cloned().collect()).await;
+        self.register(self.plan.register.keys().cloned().collect(), false).await;
     }
 
-    async fn register(&mut self, targets: Vec<Target>) {
+    /// Registers targets; those that do not fit are kept for later unless this `is_last`.
+    async fn register(&mut self, targets: Vec<Target>, is_last: bool) {
         if targets.is_empty() {
             return;
         }
@@ -183,8 +195,8 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
             self.told(Action::Register, outcome.done.len(), Ok(()));
         }
         for Failure { targets, error, is_full } in outcome.failures {
-            if is_full && self.plan.has_second_half() && self.full.is_empty() {
-                self.full = targets;
+            if is_full && self.plan.has_second_half() && !is_last {
+                self.full.extend(targets);
             } else {
                 self.told(Action::Register, targets.len(), Err(error));
             }
@@ -194,7 +206,7 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
     /// Tries again what did not fit, now that targets have gone.
     async fn register_the_rest(&mut self) {
         let rest = self.full.clone();
-        self.register(rest).await;
+        self.register(rest, true).await;
     }
 
     async fn deregister(&mut self, finish: Option<&Finish>) {
@@ -245,7 +257,8 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
                 (None, None) => {}
             }
         }
-        if finish.remove_finalizer && after.is_none() && !self.done.has_failed() {
+        let all_done = !self.done.has_failed() && !self.done.conflict;
+        if finish.remove_finalizer && after.is_none() && all_done {
             let removed = self
                 .cluster
                 .remove_finalizer(namespace, &self.plan.binding.name, &self.plan.uid)
@@ -254,26 +267,41 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
         }
     }
 
-    /// Takes out what this run registered and neither endpoints nor ledger name any more.
+    /// Takes out what this run registered and neither endpoints nor ledgers name any more.
+    ///
+    /// Where somebody was not heard who may have come to desire it, and where taking it out fails,
+    /// the ledger tracks it again, and the next run judges.
     async fn take_back(&mut self, second: Option<&BindingPlan>) {
-        let Some(second) = second.filter(|second| second.arn.as_ref() == Some(self.arn)) else {
+        let is_same = |second: &&BindingPlan| {
+            second.arn.as_ref() == Some(self.arn) && second.standing == Standing::Ready
+        };
+        let Some(claimed) = second.filter(is_same).and_then(|second| second.claimed.as_ref())
+        else {
             return;
         };
-        let tracked = second.ledger.iter().filter_map(|ledger| ledger.before.as_ref()).flatten();
-        let named: BTreeSet<&Target> = tracked.chain(&second.desired).collect();
-        let orphans: Vec<TargetDescription> = self
-            .done
-            .registered
-            .iter()
-            .filter(|target| !named.contains(target))
+        let orphans = self.done.registered.iter().filter(|target| !claimed.contains(target));
+        let orphans: Vec<TargetDescription> = orphans
             .map(|target| TargetDescription {
                 target: target.clone(),
                 availability_zone: None,
                 health: Health::plain(HealthState::Initial),
             })
             .collect();
-        if second.standing == Standing::Ready {
-            self.take_out(&orphans).await;
+        self.take_out(&orphans).await;
+    }
+
+    /// Says whether the ledger does not track all that was registered any more.
+    async fn has_lost_entries(&self) -> bool {
+        let flavour = Flavour::LoadBalancerController;
+        let key =
+            (self.plan.binding.namespace.clone(), ledger::name(flavour, &self.plan.binding.name));
+        match self.cluster.ledgers(&BTreeSet::from([key])).await.pop_first() {
+            Some((_, Ok(ledger))) => {
+                let tracked = ledger.map(|ledger| ledger.targets).unwrap_or_default();
+                !self.done.registered.is_subset(&tracked)
+            }
+            // It cannot be read: whoever reads it again will not do better.
+            _ => false,
         }
     }
 

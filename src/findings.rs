@@ -11,7 +11,7 @@ mod traffic;
 
 use serde::Serialize;
 
-use crate::binding::BindingRef;
+use crate::binding::{BindingRef, OwnerKind};
 use crate::facts::Facts;
 use crate::selection::Selection;
 use crate::target::{Target, TargetGroupArn};
@@ -136,10 +136,12 @@ impl Finding {
     }
 }
 
-/// The line that reconciles one binding.
+/// The line that reconciles one binding, by the name its users know it by.
 fn reconcile_line(binding: &BindingView<'_>) -> String {
     let BindingRef { context, namespace, name } = binding.reference();
-    format!("kubectl mctg reconcile tgb/{name} -n {namespace} --context {}", quoted(&context))
+    let owner = binding.facts.binding.owner().filter(|owner| owner.kind == OwnerKind::Service);
+    let name = owner.map_or_else(|| format!("tgb/{name}"), |owner| format!("svc/{}", owner.name));
+    format!("kubectl mctg reconcile {name} -n {namespace} --context {}", quoted(&context))
 }
 
 /// Quotes a word for a shell where it holds more than plain characters.

@@ -114,6 +114,9 @@ pub struct BindingPlan {
     pub remove_finalizer: bool,
     /// What is withheld.
     pub blocked: Vec<Blocked>,
+    /// In a second reading: what observed bindings of the group desire or track, this one included;
+    /// `None` where somebody who may desire its targets was not heard.
+    pub claimed: Option<BTreeSet<Target>>,
 }
 
 impl BindingPlan {
@@ -353,14 +356,20 @@ impl Plan {
 /// whole run.
 fn keep_last_healthy(group: &GroupView<'_>, plan: &mut Plan) {
     let mut left = group.healthy().count();
+    // Two bindings may let go of one target.
+    let mut going = BTreeSet::new();
     for binding in
         plan.bindings.iter_mut().filter(|binding| binding.arn.as_ref() == Some(group.arn))
     {
         let (go, stay): (Vec<_>, Vec<_>) =
             std::mem::take(&mut binding.deregister).into_iter().partition(|target| {
                 let healthy = target.health.state == HealthState::Healthy;
-                let last = healthy && left == 1;
-                left -= usize::from(healthy && !last);
+                let counts = healthy && !going.contains(&target.target);
+                let last = counts && left == 1;
+                if counts && !last {
+                    left -= 1;
+                    going.insert(target.target.clone());
+                }
                 !last
             });
         binding.deregister = go;

@@ -2,6 +2,7 @@
 
 mod report;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -191,11 +192,20 @@ where
             if registered.is_empty() {
                 continue;
             }
-            if let std::collections::btree_map::Entry::Vacant(e) = listed.entry((arn, access)) {
-                let targets = self.load_balancers.targets(access, arn).await.unwrap_or_default();
-                let health =
-                    targets.into_iter().map(|listed| (listed.target, listed.health)).collect();
-                e.insert(health);
+            if let Entry::Vacant(entry) = listed.entry((arn, access)) {
+                entry.insert(match self.load_balancers.targets(access, arn).await {
+                    Ok(targets) => {
+                        targets.into_iter().map(|listed| (listed.target, listed.health)).collect()
+                    }
+                    // No answer is no news: they may be in their first checks still.
+                    Err(silence) => {
+                        let unknown = Health {
+                            description: Some(silence.message),
+                            ..Health::plain(HealthState::Initial)
+                        };
+                        registered.iter().map(|target| (target.clone(), unknown.clone())).collect()
+                    }
+                });
             }
             let in_first_checks: BTreeMap<Target, Health> = listed[&(arn, access)]
                 .iter()

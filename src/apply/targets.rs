@@ -91,7 +91,8 @@ impl Calls {
         self.failures.push(Failure {
             targets,
             error: silence,
-            is_full: matches!(error, CallError::TooManyTargets(_)),
+            // A QUIC target of the same address is refused until the old one has gone.
+            is_full: matches!(error, CallError::TooManyTargets(_) | CallError::InvalidTarget(_)),
         });
     }
 }

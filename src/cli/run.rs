@@ -120,7 +120,7 @@ async fn observe_status<C: Cluster, L: LoadBalancers>(
     let facts =
         observe::observe(world.clusters, world.load_balancers, &scope, &|| (world.clock)()).await;
     let mut report = mctg::status::status(&facts, &scope.selection);
-    report.demo = world.demo;
+    mark_demo(world.demo, &mut report.demo, &mut report.findings);
     check_names(&facts, &scope.selection, report.complete, terminal)?;
     let before = report.findings.len();
     report.findings.retain(|finding| !thresholds.ignores(finding));
@@ -177,14 +177,16 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
 
     // A plan that takes something out is shown before anybody is asked about it. Names are checked
     // on the way: a run of a name that is not there is a mistake, not a success.
+    let mut was_shown = false;
     let approved = if asks || !request.selection.names.is_empty() {
         let planned = reconciler.plan().await;
         let complete = planned.report(&request).complete;
         check_names(&planned.facts, &request.selection, complete, terminal)?;
         let goes = planned.plan.bindings.iter().any(|binding| !binding.deregister.is_empty());
         if asks && goes {
+            was_shown = true;
             let mut report = planned.report(&request);
-            report.demo = world.demo;
+            mark_demo(world.demo, &mut report.demo, &mut report.findings);
             let shown = |look: &render::Look, out: &mut dyn std::io::Write| {
                 render::reconcile::plan(&report, &writing(world), look, out)
             };
@@ -196,17 +198,16 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
             if !terminal.ask("Do this?").await {
                 return Err(CliError::usage("declined: nothing was changed"));
             }
-            Some(planned.plan)
-        } else {
-            None
         }
+        // Where somebody can be asked, nothing goes that they were not shown.
+        asks.then_some(planned.plan)
     } else {
         None
     };
 
     let contexts: Vec<&str> = world.clusters.iter().map(Cluster::context).collect();
     let names = render::Names::of_contexts(&contexts);
-    let shown = Mutex::new(approved.is_some());
+    let shown = Mutex::new(was_shown);
     let waiting = Mutex::new(String::new());
     let listener = |progress: Progress<'_>| {
         (world.watch)(&progress);
@@ -235,7 +236,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         }
     };
     let mut report = reconciler.run(approved.as_ref(), &listener).await;
-    report.demo = world.demo;
+    mark_demo(world.demo, &mut report.demo, &mut report.findings);
     let exit = exit::of_reconcile(&report);
     terminal.print(wide, |look, out| match global.output {
         Output::Table | Output::Wide => {
@@ -263,7 +264,7 @@ async fn plan_only<C: Cluster, L: LoadBalancers>(
         .plan()
         .await;
     let mut report = planned.report(&request);
-    report.demo = world.demo;
+    mark_demo(world.demo, &mut report.demo, &mut report.findings);
     check_names(&planned.facts, &request.selection, report.complete, terminal)?;
     let exit = exit(&report);
     let wide = global.output == Output::Wide;
@@ -287,6 +288,16 @@ fn reconcile_document(
         Output::Yaml => document::yaml(report, out),
         Output::Jsonl => document::reconcile_lines(report, out),
         Output::Json | Output::Table | Output::Wide => document::json(report, out),
+    }
+}
+
+/// Marks a report as simulated; what it offers to paste stays on the simulated clusters too.
+fn mark_demo(demo: bool, mark: &mut bool, findings: &mut [Finding]) {
+    *mark = demo;
+    if demo {
+        for fix in findings.iter_mut().filter_map(|finding| finding.fix.as_mut()) {
+            *fix = fix.replace("kubectl mctg ", "kubectl mctg --demo ");
+        }
     }
 }
 

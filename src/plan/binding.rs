@@ -45,12 +45,16 @@ pub(super) fn plan(
         return plan;
     };
     plan.desired = desired.keys().cloned().collect();
+    let guard = Guard::new(facts, request, pass, group, index);
+    if pass == Pass::Second {
+        plan.claimed = guard.claimed();
+    }
     let work =
         Work { facts, request, group, binding, desired_targets: plan.desired.clone(), tracked };
     if matches!(plan.standing, Standing::Deferred(_)) || acts_beside_controller(request, &binding) {
         work.beside_controller(&mut plan);
     } else {
-        work.directly(&mut plan, &Guard::new(facts, request, pass, group, index));
+        work.directly(&mut plan, &guard);
     }
     plan
 }
@@ -83,6 +87,7 @@ fn empty(cluster: &ClusterFacts, binding: &BindingFacts, standing: Standing) -> 
         ledger: None,
         remove_finalizer: false,
         blocked: Vec::new(),
+        claimed: None,
     }
 }
 

@@ -32,8 +32,9 @@ impl Finish {
 /// Joins the plan that was shown with the plan of the second reading; `None` where the second
 /// reading leaves nothing to act on.
 ///
-/// Only what both deregister goes, and only what both hand over leaves the ledger. The ledger keeps
+/// Only what both deregister goes, and only what leaves the ledger in both leaves it. The ledger keeps
 /// what was desired in either reading and what it tracks that is still registered: `D ∪ D₂ ∪ (T ∩ R₂)`.
+/// What somebody else put there in between stays too: they may be about to register it.
 pub fn finish(first: &BindingPlan, second: &BindingPlan) -> Option<Finish> {
     if second.standing != Standing::Ready || second.uid != first.uid || second.arn != first.arn {
         return None;
@@ -48,12 +49,30 @@ pub fn finish(first: &BindingPlan, second: &BindingPlan) -> Option<Finish> {
     let withheld =
         |blocked: &&Blocked| blocked.target.as_ref().is_some_and(|target| planned.contains(target));
     let after = second.ledger.iter().filter_map(|ledger| ledger.after.as_ref()).flatten();
+    let known = first.ledger.as_ref().map(|ledger| &ledger.gain);
+    let is_new = |target: &&Target| !known.is_some_and(|known| known.contains(*target));
+    let tracked = second.ledger.iter().filter_map(|ledger| ledger.before.as_ref()).flatten();
+    // A phantom of the first reading may be another's live target in the second.
+    let stays = |target: &Target| {
+        let after = first.ledger.as_ref().and_then(|ledger| ledger.after.as_ref());
+        after.is_some_and(|after| after.contains(target))
+    };
+    let hand_over =
+        second.hand_over.iter().filter(|target| known.is_some_and(|k| k.contains(*target)));
+    let hand_over = hand_over.filter(|target| !stays(target)).cloned().collect();
     Some(Finish {
         deregister,
         remove_finalizer: first.remove_finalizer && second.remove_finalizer,
         blocked: second.blocked.iter().filter(withheld).cloned().collect(),
         ledger: second.ledger.clone(),
-        keep: first.desired.iter().chain(after).chain(second.going()).cloned().collect(),
-        hand_over: first.hand_over.intersection(&second.hand_over).cloned().collect(),
+        keep: first
+            .desired
+            .iter()
+            .chain(after)
+            .chain(second.going())
+            .chain(tracked.filter(is_new))
+            .cloned()
+            .collect(),
+        hand_over,
     })
 }

@@ -1,9 +1,12 @@
 //! Who may own a target that this binding tracks and does not desire.
 
+use std::collections::BTreeSet;
+
 use super::{BlockedReason, Pass, Request};
-use crate::facts::{Facts, Silence};
+use crate::binding::BindingRef;
+use crate::facts::{BindingFacts, ClusterFacts, Facts, Holder, Silence, SilenceReason};
 use crate::owner::{self, Standing as Ownership};
-use crate::target::{HealthState, TargetDescription};
+use crate::target::{HealthState, Target, TargetDescription};
 use crate::view::{BindingView, GroupView};
 
 /// What is to become of a candidate: tracked, registered, and not desired here.
@@ -24,8 +27,11 @@ pub(super) struct Guard<'a> {
     group: &'a GroupView<'a>,
     binding: BindingView<'a>,
     index: usize,
-    /// Who may desire a target and was not heard.
+    /// Who in another cluster may desire a target and was not heard.
     unheard: Option<String>,
+    /// Which binding of this cluster may desire it and was not heard: who holds its address tells
+    /// nothing then.
+    unheard_here: Option<String>,
 }
 
 impl<'a> Guard<'a> {
@@ -37,7 +43,19 @@ impl<'a> Guard<'a> {
         index: usize,
     ) -> Self {
         let binding = group.bindings[index];
-        Self { facts, request, pass, group, binding, index, unheard: unheard(facts, group, index) }
+        let (unheard_here, unheard) = unheard(facts, group, index);
+        Self { facts, request, pass, group, binding, index, unheard, unheard_here }
+    }
+
+    /// What observed bindings of the group desire or track; `None` where one was not heard.
+    pub(super) fn claimed(&self) -> Option<BTreeSet<Target>> {
+        let heard = self.unheard.is_none() && self.unheard_here.is_none();
+        let claims = self
+            .group
+            .targets
+            .iter()
+            .filter(|(_, view)| !view.desired_by.is_empty() || !view.tracked_by.is_empty());
+        heard.then(|| claims.map(|(target, _)| (*target).clone()).collect())
     }
 
     pub(super) fn judge(&self, target: &TargetDescription) -> Fate {
@@ -50,6 +68,9 @@ impl<'a> Guard<'a> {
             } else {
                 Fate::Blocked(BlockedReason::Contested, waiting_on)
             };
+        }
+        if self.unheard_here.is_some() {
+            return Fate::Blocked(BlockedReason::Silent, self.unheard_here.clone());
         }
         if self.unheard.is_some() && !self.is_held_here(target) {
             return Fate::Blocked(BlockedReason::Silent, self.unheard.clone());
@@ -72,29 +93,52 @@ impl<'a> Guard<'a> {
     }
 
     /// Says whether a pod or node of this cluster is known to hold the target's address.
+    ///
+    /// While namespaces of this cluster are hidden, a binding there may desire what their pods hold:
+    /// only a pod of this binding's own namespace proves anything.
     fn is_held_here(&self, target: &TargetDescription) -> bool {
-        let holders = self.binding.cluster.holders.get(&target.target.id);
-        holders.and_then(|holders| holders.as_ref().ok()).is_some_and(|holders| !holders.is_empty())
+        let cluster = self.binding.cluster;
+        let proves = |holder: &Holder| match holder {
+            Holder::Pod(pod) => pod.name.namespace == self.binding.facts.binding.namespace,
+            Holder::Node(_) => false,
+        };
+        let holders = cluster.holders.get(&target.target.id);
+        holders
+            .and_then(|holders| holders.as_ref().ok())
+            .into_iter()
+            .flatten()
+            .any(|holder| cluster.is_read_in_full() || proves(holder))
     }
 }
 
-/// Names somebody who may desire targets of the group and was not heard: a silent context, a
-/// binding whose endpoints are not known, or an owner that was not read.
-fn unheard(facts: &Facts, group: &GroupView<'_>, index: usize) -> Option<String> {
-    let silent = |cluster: &crate::facts::ClusterFacts| {
-        cluster.silence().map(|_: &Silence| cluster.context.clone())
-    };
-    let silent_context = facts.clusters.iter().find_map(silent);
-    let unread_binding = || {
-        let others = group.bindings.iter().enumerate().filter(|(other, _)| *other != index);
-        others
-            .map(|(_, other)| other)
-            .find(|other| other.desired().is_none())
-            .map(|other| other.reference().to_string())
-    };
+/// Names who may desire targets of the group and was not heard, in this binding's cluster and in
+/// general: a silent context, a binding whose endpoints or group are not known, or an owner that was
+/// not read.
+fn unheard(facts: &Facts, group: &GroupView<'_>, index: usize) -> (Option<String>, Option<String>) {
+    let own = &group.bindings[index].cluster.context;
+    let silent = |cluster: &ClusterFacts| cluster.silence().map(|_| cluster.context.clone());
+    let others = group.bindings.iter().enumerate().filter(|(other, _)| *other != index);
+    let unread = others.map(|(_, other)| other).filter(|other| other.desired().is_none());
+    let mut unread: Vec<BindingRef> = unread.map(BindingView::reference).collect();
+    for cluster in &facts.clusters {
+        let may_be_of_group = cluster.bindings().filter(|binding| may_name(binding, group));
+        unread.extend(may_be_of_group.map(|binding| binding.reference(&cluster.context)));
+    }
     let unread_owner = || match owner::standing(facts, group) {
         Ownership::NotRead(name) => Some(name),
         _ => None,
     };
-    silent_context.or_else(unread_binding).or_else(unread_owner)
+    let here = unread.iter().find(|binding| binding.context == *own).map(BindingRef::to_string);
+    let anywhere = facts.clusters.iter().find_map(silent);
+    let anywhere = anywhere.or_else(|| unread.first().map(BindingRef::to_string));
+    (here, anywhere.or_else(unread_owner))
+}
+
+/// Says whether a binding whose group could not be found out names this one.
+fn may_name(binding: &BindingFacts, group: &GroupView<'_>) -> bool {
+    let spec = &binding.binding.spec;
+    let not_known = |silence: &Silence| silence.reason != SilenceReason::NotFound;
+    spec.target_group_arn.is_empty()
+        && spec.target_group_name == group.arn.name()
+        && binding.group.as_ref().is_err_and(not_known)
 }

@@ -2,6 +2,11 @@
 //!
 //! `cargo test --features e2e --test e2e`; `tests/servers/README.md` says where the servers come from.
 
+mod bad_aws;
+mod bad_contexts;
+mod bad_input;
+mod bad_luck;
+mod bad_ledgers;
 mod cluster;
 mod contexts;
 mod controllers;

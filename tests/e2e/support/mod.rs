@@ -8,6 +8,8 @@ pub(crate) mod moto;
 pub(crate) mod objects;
 pub(crate) mod pool;
 pub(crate) mod programs;
+pub(crate) mod read_aloud;
 pub(crate) mod scratch;
 pub(crate) mod servers;
 pub(crate) mod shop;
+pub(crate) mod trouble;

@@ -54,6 +54,12 @@ impl Desk {
         self
     }
 
+    /// Takes a variable away.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.env.remove(name);
+        self
+    }
+
     pub(crate) fn home(&self) -> &Scratch {
         &self.home
     }

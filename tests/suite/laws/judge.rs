@@ -1,0 +1,377 @@
+//! The laws of `product.md` 2, held against every call of this program.
+//!
+//! The judge knows the truth of every moment. A law binds a run only to what it could have read: a
+//! fact counts against it if it held all the time since its last reading began.
+
+use std::collections::BTreeMap;
+
+use mctg::sim::cluster::Request;
+
+use super::stage::{Set, Stage, Truth, words};
+
+/// What is known of one run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Witness {
+    /// The clusters it acts in and reads, as bits.
+    pub(super) acting: u8,
+    pub(super) seeing: u8,
+    /// Whether it may take out the last healthy target.
+    allow_empty: bool,
+    /// How many readings it began, and which clusters it asked in the last one.
+    readings: usize,
+    asked: u8,
+    /// Whether something went wrong for it: a call failed, or it was killed.
+    pub(super) troubled: bool,
+    /// Since its last reading began: what each slot desired all the time, what it tracked at any
+    /// time, what was registered all the time, which addresses each cluster held at any time.
+    desired: Vec<Set>,
+    tracked: Vec<Set>,
+    registered: Vec<Set>,
+    held: Vec<Set>,
+    /// What it was told in its last reading.
+    ledgers: Vec<Option<Set>>,
+    healthy: Vec<Set>,
+    /// What it was refused in its last reading: bindings by cluster, the rest by slot.
+    bindings_unread: u8,
+    endpoints_unread: Set,
+    /// What it registered and deregistered itself, by group.
+    own: Vec<Set>,
+    taken_out: Vec<Set>,
+}
+
+/// Watches a history.
+#[derive(Debug, Default)]
+pub(super) struct Judge {
+    pub(super) witnesses: Vec<Witness>,
+    /// The runs under way.
+    pub(super) under_way: Vec<usize>,
+    pub(super) violations: Vec<String>,
+    truth: Truth,
+    /// What this program registered and is still registered, by group: its cluster, and whether
+    /// somebody else has taken it out of a ledger.
+    registered_by_us: BTreeMap<(usize, Set), (usize, bool)>,
+}
+
+impl Judge {
+    pub(super) fn new(stage: &Stage) -> Self {
+        Self { truth: stage.truth(), ..Self::default() }
+    }
+
+    fn blame(&mut self, law: &str, what: &str) {
+        self.violations.push(format!("{law}: {what}"));
+    }
+
+    /// A run begins; returns its number.
+    pub(super) fn begin(&mut self, acting: u8, seeing: u8, allow_empty: bool) -> usize {
+        let groups = self.truth.registered.len();
+        let (own, taken_out) = (vec![0; groups], vec![0; groups]);
+        self.witnesses.push(Witness {
+            acting,
+            seeing,
+            allow_empty,
+            own,
+            taken_out,
+            ..Witness::default()
+        });
+        let run = self.witnesses.len() - 1;
+        self.begin_reading(run);
+        self.witnesses[run].readings = 0;
+        self.under_way.push(run);
+        run
+    }
+
+    fn begin_reading(&mut self, run: usize) {
+        let truth = &self.truth;
+        let slots = truth.desired.len();
+        let witness = &mut self.witnesses[run];
+        witness.readings += 1;
+        witness.asked = 0;
+        witness.desired.clone_from(&truth.desired);
+        witness.tracked.clone_from(&truth.ledgers);
+        witness.registered.clone_from(&truth.registered);
+        witness.held.clone_from(&truth.held);
+        witness.ledgers = vec![None; slots];
+        witness.healthy = vec![0; truth.registered.len()];
+        witness.bindings_unread = 0;
+        witness.endpoints_unread = 0;
+    }
+
+    /// A run asks a cluster who it is: each reading begins with that.
+    pub(super) fn asks_identity(&mut self, run: usize, cluster: usize) {
+        if self.witnesses[run].readings == 0 || self.witnesses[run].asked & (1 << cluster) != 0 {
+            self.begin_reading(run);
+        }
+        self.witnesses[run].asked |= 1 << cluster;
+    }
+
+    /// A request of a run failed.
+    pub(super) fn unread(&mut self, run: usize, cluster: usize, request: Request, slots: Set) {
+        let witness = &mut self.witnesses[run];
+        witness.troubled = true;
+        match request {
+            Request::Bindings => witness.bindings_unread |= 1 << cluster,
+            Request::Services | Request::EndpointSlices => {
+                // Without its Service a binding desires nothing, whatever its slices say.
+                let served =
+                    if request == Request::Services { Set::MAX } else { self.truth.served };
+                witness.endpoints_unread |= slots & served & self.truth.bound;
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn told_ledger(&mut self, run: usize, slot: usize, ledger: Option<Set>) {
+        self.witnesses[run].ledgers[slot] = ledger;
+    }
+
+    pub(super) fn told_healthy(&mut self, run: usize, group: usize, healthy: Set) {
+        self.witnesses[run].healthy[group] = healthy;
+    }
+
+    /// Something happened that was not this program's doing.
+    pub(super) fn happened(&mut self, stage: &Stage) {
+        let before = self.truth.clone();
+        self.look(stage);
+        for ((group, target), (_, by_others)) in &mut self.registered_by_us {
+            let tracks = |truth: &Truth| {
+                stage.slots.iter().enumerate().any(|(index, slot)| {
+                    slot.group == Some(*group) && truth.ledgers[index] & target != 0
+                })
+            };
+            *by_others |= tracks(&before) && !tracks(&self.truth);
+        }
+    }
+
+    fn look(&mut self, stage: &Stage) {
+        self.truth = stage.truth();
+        for run in &self.under_way {
+            let witness = &mut self.witnesses[*run];
+            let and = |known: &mut Vec<Set>, now: &[Set]| {
+                known.iter_mut().zip(now).for_each(|(known, now)| *known &= now);
+            };
+            let or = |known: &mut Vec<Set>, now: &[Set]| {
+                known.iter_mut().zip(now).for_each(|(known, now)| *known |= now);
+            };
+            and(&mut witness.desired, &self.truth.desired);
+            and(&mut witness.registered, &self.truth.registered);
+            or(&mut witness.tracked, &self.truth.ledgers);
+            or(&mut witness.held, &self.truth.held);
+        }
+        let registered = &self.truth.registered;
+        self.registered_by_us.retain(|(group, target), _| registered[*group] & target != 0);
+    }
+
+    /// A run registers: law 2, before it is registered it is in the ledger.
+    pub(super) fn registers(
+        &mut self,
+        run: usize,
+        cluster: usize,
+        group: usize,
+        targets: Set,
+        stage: &Stage,
+    ) {
+        let tracked = slots_of(stage, Some(cluster), group)
+            .fold(0, |set, slot| set | self.witnesses[run].tracked[slot]);
+        if targets & !tracked != 0 {
+            self.blame("law 2", &format!("{} registered, in no ledger", words(targets & !tracked)));
+        }
+        if self.witnesses[run].acting & (1 << cluster) == 0 {
+            self.blame("law 1", "registered on behalf of a cluster that may not be written to");
+        }
+    }
+
+    /// A run has registered, whatever it was told.
+    pub(super) fn registered(
+        &mut self,
+        run: usize,
+        cluster: usize,
+        group: usize,
+        ok: bool,
+        stage: &Stage,
+    ) {
+        let before = self.truth.registered[group];
+        self.look(stage);
+        let new = self.truth.registered[group] & !before;
+        for index in 0..Set::BITS {
+            if new & (1 << index) != 0 {
+                self.registered_by_us.insert((group, 1 << index), (cluster, false));
+            }
+        }
+        self.witnesses[run].own[group] |= new;
+        self.witnesses[run].troubled |= !ok;
+    }
+
+    /// A run deregisters: laws 1, 3, 5 and 7.
+    pub(super) fn deregisters(
+        &mut self,
+        run: usize,
+        cluster: usize,
+        group: usize,
+        targets: Set,
+        stage: &Stage,
+    ) {
+        let witness = self.witnesses[run].clone();
+        let own = slots_of(stage, Some(cluster), group);
+        let tracked = own.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
+        let not_mine = targets & !tracked & !witness.own[group];
+        if not_mine != 0 {
+            self.blame("law 1", &format!("{} deregistered, not tracked", words(not_mine)));
+        }
+        for slot in slots_of(stage, None, group) {
+            let wanted = targets & witness.desired[slot];
+            if witness.seeing & (1 << stage.slots[slot].cluster) != 0 && wanted != 0 {
+                let who = &stage.slots[slot].binding;
+                self.blame(
+                    "laws 1, 3 and 5",
+                    &format!(
+                        "{} deregistered, desired by {who} of cluster {}",
+                        words(wanted),
+                        stage.slots[slot].cluster
+                    ),
+                );
+            }
+        }
+        let not_held = targets & !witness.held[cluster];
+        let silent_cluster = witness.bindings_unread & witness.seeing & !(1 << cluster) != 0;
+        let silent_binding = slots_of(stage, None, group).any(|slot| {
+            stage.slots[slot].cluster != cluster && witness.endpoints_unread & (1 << slot) != 0
+        });
+        if (silent_cluster || silent_binding) && not_held != 0 {
+            self.blame(
+                "law 3",
+                &format!(
+                    "{} deregistered while somebody is silent, not held here",
+                    words(not_held)
+                ),
+            );
+        }
+        let own_unread = slots_of(stage, Some(cluster), group)
+            .filter(|slot| witness.endpoints_unread & (1 << slot) != 0);
+        let unread_ledgers =
+            own_unread.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
+        let readable = slots_of(stage, Some(cluster), group)
+            .filter(|slot| witness.endpoints_unread & (1 << slot) == 0);
+        let readable = readable.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
+        let by_unread = targets & unread_ledgers & !readable & !witness.own[group];
+        if by_unread != 0 {
+            self.blame(
+                "law 3",
+                &format!("{} deregistered, its own endpoints unread", words(by_unread)),
+            );
+        }
+        let elsewhere = not_held & witness.healthy[group] & !witness.own[group];
+        if witness.seeing.count_ones() == 1 && elsewhere != 0 {
+            self.blame(
+                "law 1",
+                &format!("{} deregistered, it answers elsewhere", words(elsewhere)),
+            );
+        }
+        if witness.readings < 2 {
+            self.blame("law 7", "deregistered after one reading only");
+        }
+        self.witnesses[run].taken_out[group] |= targets;
+        let healthy = witness.healthy[group];
+        if !witness.allow_empty
+            && healthy & targets != 0
+            && healthy & !self.witnesses[run].taken_out[group] == 0
+        {
+            self.blame("law 5", &format!("{} was the last healthy target", words(targets)));
+        }
+    }
+
+    pub(super) fn changed(&mut self, run: usize, ok: bool, stage: &Stage) {
+        self.witnesses[run].troubled |= !ok;
+        self.look(stage);
+    }
+
+    /// A run has written or deleted a ledger, whatever it was told: laws 2 and 7.
+    pub(super) fn wrote_ledger(&mut self, run: usize, slot: usize, ok: bool, stage: &Stage) {
+        let before = self.truth.ledgers[slot];
+        self.look(stage);
+        let witness = &mut self.witnesses[run];
+        witness.troubled |= !ok;
+        let lost = before & !self.truth.ledgers[slot];
+        let witness = witness.clone();
+        if lost != 0 && witness.readings < 2 {
+            self.blame("law 7", &format!("{} left the ledger after one reading only", words(lost)));
+        }
+        let unseen = lost & !witness.ledgers[slot].unwrap_or(0);
+        if unseen != 0 {
+            self.blame("law 7", &format!("{} left the ledger, never read there", words(unseen)));
+        }
+        if lost & witness.desired[slot] != 0 {
+            self.blame("law 2", &format!("{} left the ledger, still desired", words(lost)));
+        }
+        let Some(group) = stage.slots[slot].group else { return };
+        let elsewhere = slots_of(stage, None, group)
+            .filter(|other| *other != slot)
+            .fold(0, |set, s| set | self.truth.ledgers[s]);
+        let leaked = lost & witness.registered[group] & !elsewhere;
+        if leaked != 0 {
+            self.blame("law 2", &format!("{} left the ledger, still registered", words(leaked)));
+        }
+        if witness.acting & (1 << stage.slots[slot].cluster) == 0 {
+            self.blame("law 1", "wrote a ledger of a cluster that may not be written to");
+        }
+    }
+
+    /// A run ended, or was killed.
+    pub(super) fn end(&mut self, run: usize, killed: bool, disturbed: bool, stage: &Stage) {
+        self.look(stage);
+        self.witnesses[run].troubled |= killed;
+        if !disturbed && !self.witnesses[run].troubled {
+            self.has_done_its_work(run, stage);
+        }
+        self.under_way.retain(|other| *other != run);
+        let troubled = self.witnesses.iter().any(|witness| witness.troubled);
+        if self.under_way.is_empty() {
+            for (group, target, by_others) in self.leaks(stage) {
+                // A ledger that somebody else edited while a run died cannot be made good again.
+                if !by_others && !troubled {
+                    self.blame("law 2", &format!("{} of group {group} leaked", words(target)));
+                }
+            }
+        }
+    }
+
+    /// After a run that nothing and nobody disturbed, all that its clusters desire is tracked and
+    /// registered, where no controller is.
+    fn has_done_its_work(&mut self, run: usize, stage: &Stage) {
+        let acting = self.witnesses[run].acting;
+        for (index, slot) in stage.slots.iter().enumerate() {
+            let Some(group) = slot.group else { continue };
+            let desired = self.truth.desired[index];
+            let open = desired & !(self.truth.registered[group] & self.truth.ledgers[index]);
+            if acting & (1 << slot.cluster) != 0 && open != 0 && !stage.has_controller(slot.cluster)
+            {
+                self.blame("law 4", &format!("{} is not registered after a run", words(open)));
+            }
+        }
+    }
+
+    /// What this program registered, and nobody desires or tracks.
+    pub(super) fn leaks(&self, stage: &Stage) -> Vec<(usize, Set, bool)> {
+        let claimed = |group: usize| {
+            slots_of(stage, None, group)
+                .fold(0, |set, slot| set | self.truth.ledgers[slot] | self.truth.desired[slot])
+        };
+        self.registered_by_us
+            .iter()
+            .filter(|((group, target), _)| claimed(*group) & target == 0)
+            .map(|((group, target), (_, by_others))| (*group, *target, *by_others))
+            .collect()
+    }
+
+    pub(super) fn truth(&self) -> &Truth {
+        &self.truth
+    }
+}
+
+fn slots_of(stage: &Stage, cluster: Option<usize>, group: usize) -> impl Iterator<Item = usize> {
+    let slots = stage.slots.iter().enumerate();
+    slots
+        .filter(move |(_, slot)| {
+            slot.group == Some(group) && cluster.is_none_or(|c| slot.cluster == c)
+        })
+        .map(|(index, _)| index)
+}

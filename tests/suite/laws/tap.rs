@@ -1,0 +1,360 @@
+//! The doors through which this program sees a stage: every call is a step and is told to the judge.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mctg::binding::{Binding, Flavour};
+use mctg::cluster::{Cluster, WriteError};
+use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
+use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
+use mctg::facts::{Controller, LedgerFault, Listener, LoadBalancer, Reading, TargetGroup};
+use mctg::ledger::Ledger;
+use mctg::sim;
+use mctg::sim::cluster::Request;
+use mctg::target::{HealthState, Target, TargetDescription, TargetGroupArn};
+
+use super::history::CONTEXTS;
+use super::planted::Plant;
+use super::play::Play;
+use super::stage::{Set, bit, set};
+
+/// What the calls of one run share.
+pub(super) struct Line {
+    pub(super) play: Arc<Play>,
+    pub(super) run: usize,
+    pub(super) script: super::history::Run,
+    steps: AtomicUsize,
+}
+
+impl Line {
+    pub(super) fn new(play: Arc<Play>, run: usize, script: super::history::Run) -> Self {
+        Self { play, run, script, steps: AtomicUsize::new(0) }
+    }
+
+    /// Passes a step: what happens then happens, and a run that is killed there never comes back.
+    async fn step(&self) {
+        let number = self.steps.fetch_add(1, Ordering::Relaxed);
+        for (_, event) in self.script.between.iter().filter(|(at, _)| *at == number) {
+            self.play.happen(event);
+        }
+        if self.script.kill == Some(number) {
+            self.play.kill(self.run);
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn has(&self, plant: Plant) -> bool {
+        self.play.plant == Some(plant)
+    }
+}
+
+/// A cluster behind a door.
+pub(super) struct ClusterDoor {
+    pub(super) inner: sim::Cluster,
+    pub(super) index: usize,
+    pub(super) line: Arc<Line>,
+}
+
+impl ClusterDoor {
+    /// Tells the judge what could not be read.
+    fn told<T, E>(&self, request: Request, namespace: Option<&str>, answer: &Result<T, E>) {
+        if answer.is_err() {
+            let stage = &self.line.play.stage;
+            let slots = stage.slots.iter().enumerate().filter(|(_, slot)| {
+                slot.cluster == self.index && namespace.is_none_or(|n| n == slot.namespace)
+            });
+            let slots = slots.fold(0, |set: Set, (index, _)| set | 1 << index);
+            self.line.play.judge().unread(self.line.run, self.index, request, slots);
+        }
+    }
+
+    fn slot(&self, namespace: &str, ledger: &str) -> Option<usize> {
+        let mut slots = self.line.play.stage.slots.iter();
+        slots.position(|slot| {
+            slot.cluster == self.index && slot.namespace == namespace && slot.ledger == ledger
+        })
+    }
+}
+
+macro_rules! read {
+    ($self:ident, $request:expr, $namespace:expr, $call:expr) => {{
+        $self.line.step().await;
+        let answer = $call.await;
+        $self.told($request, $namespace, &answer);
+        $self.line.step().await;
+        answer
+    }};
+}
+
+impl Cluster for ClusterDoor {
+    fn context(&self) -> &str {
+        self.inner.context()
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        self.inner.cluster()
+    }
+
+    fn eks_name(&self) -> Option<&str> {
+        self.inner.eks_name()
+    }
+
+    fn default_namespace(&self) -> &str {
+        self.inner.default_namespace()
+    }
+
+    fn endpoint(&self) -> String {
+        self.inner.endpoint()
+    }
+
+    async fn identity(&self) -> Reading<String> {
+        self.line.play.judge().asks_identity(self.line.run, self.index);
+        read!(self, Request::Identity, None, self.inner.identity())
+    }
+
+    async fn bindings(&self, flavour: Flavour, namespace: Option<&str>) -> Reading<Vec<Binding>> {
+        read!(self, Request::Bindings, namespace, self.inner.bindings(flavour, namespace))
+    }
+
+    async fn controllers(&self) -> Reading<Vec<Controller>> {
+        read!(self, Request::Controllers, None, self.inner.controllers())
+    }
+
+    async fn reconcilers(&self) -> Reading<Vec<String>> {
+        self.inner.reconcilers().await
+    }
+
+    async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
+        read!(self, Request::Services, Some(namespace), self.inner.services(namespace))
+    }
+
+    async fn endpoint_slices(&self, namespace: &str) -> Reading<Vec<EndpointSlice>> {
+        read!(self, Request::EndpointSlices, Some(namespace), self.inner.endpoint_slices(namespace))
+    }
+
+    async fn pod_stubs(&self, namespace: &str) -> Reading<Vec<PodStub>> {
+        read!(self, Request::PodStubs, Some(namespace), self.inner.pod_stubs(namespace))
+    }
+
+    async fn pods(&self, names: &BTreeSet<PodName>) -> Reading<Vec<Pod>> {
+        read!(self, Request::Pods, None, self.inner.pods(names))
+    }
+
+    async fn pods_with_address(&self, address: &str) -> Reading<Vec<Pod>> {
+        read!(self, Request::PodsWithAddress, None, self.inner.pods_with_address(address))
+    }
+
+    async fn nodes(&self) -> Reading<Vec<Node>> {
+        read!(self, Request::Nodes, None, self.inner.nodes())
+    }
+
+    async fn ledgers(
+        &self,
+        names: &BTreeSet<(String, String)>,
+    ) -> BTreeMap<(String, String), Result<Option<Ledger>, LedgerFault>> {
+        self.line.step().await;
+        let answer = self.inner.ledgers(names).await;
+        for ((namespace, name), ledger) in &answer {
+            let told = ledger.as_ref().ok().and_then(Option::as_ref).map(|l| set(&l.targets));
+            if let Some(slot) = self.slot(namespace, name) {
+                self.line.play.judge().told_ledger(self.line.run, slot, told);
+            }
+            self.told(Request::ReadLedger, Some(namespace), ledger);
+        }
+        self.line.step().await;
+        answer
+    }
+
+    async fn write_ledger(
+        &self,
+        namespace: &str,
+        name: &str,
+        targets: &BTreeSet<Target>,
+        version: Option<&str>,
+    ) -> Result<Ledger, WriteError> {
+        self.line.step().await;
+        if self.line.has(Plant::LedgerWrittenAfterwards)
+            && self.line.play.defer(self, namespace, name, targets)
+        {
+            let version = version.unwrap_or_default().to_owned();
+            return Ok(Ledger { targets: targets.clone(), bytes: 0, version, changed_at: None });
+        }
+        let key = format!("{namespace}/{name}");
+        let current = self.inner.with(|s| s.ledgers.get(&key).map(|l| l.version.to_string()));
+        let version =
+            if self.line.has(Plant::ConflictsIgnored) { current.as_deref() } else { version };
+        let answer = self.inner.write_ledger(namespace, name, targets, version).await;
+        if let Some(slot) = self.slot(namespace, name) {
+            let play = &self.line.play;
+            play.judge().wrote_ledger(self.line.run, slot, answer.is_ok(), &play.stage);
+        }
+        self.line.step().await;
+        answer
+    }
+
+    async fn delete_ledger(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<(), WriteError> {
+        self.line.step().await;
+        let answer = self.inner.delete_ledger(namespace, name, version).await;
+        if let Some(slot) = self.slot(namespace, name) {
+            let play = &self.line.play;
+            play.judge().wrote_ledger(self.line.run, slot, answer.is_ok(), &play.stage);
+        }
+        self.line.step().await;
+        answer
+    }
+
+    async fn remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.line.step().await;
+        let answer = self.inner.remove_finalizer(namespace, name, uid).await;
+        let play = &self.line.play;
+        play.judge().changed(self.line.run, answer.is_ok(), &play.stage);
+        self.line.step().await;
+        answer
+    }
+}
+
+/// The load balancers behind a door.
+pub(super) struct ElbDoor {
+    pub(super) inner: sim::LoadBalancers,
+    pub(super) line: Arc<Line>,
+}
+
+impl ElbDoor {
+    fn group(&self, arn: &TargetGroupArn) -> usize {
+        let mut groups = self.line.play.stage.groups.iter();
+        groups.position(|group| group == arn).expect("a group of the stage")
+    }
+
+    fn trouble(&self, troubled: bool) {
+        if troubled {
+            let mut judge = self.line.play.judge();
+            judge.witnesses[self.line.run].troubled = true;
+        }
+    }
+}
+
+fn cluster_of(access: &Access) -> usize {
+    CONTEXTS.iter().position(|context| *context == access.context).expect("a context of the stage")
+}
+
+impl LoadBalancers for ElbDoor {
+    async fn target_groups(
+        &self,
+        access: &Access,
+        arns: &BTreeSet<TargetGroupArn>,
+    ) -> BTreeMap<TargetGroupArn, Reading<TargetGroup>> {
+        self.line.step().await;
+        let answer = self.inner.target_groups(access, arns).await;
+        self.trouble(answer.values().any(Result::is_err));
+        self.line.step().await;
+        answer
+    }
+
+    async fn target_group_by_name(&self, access: &Access, name: &str) -> Reading<TargetGroup> {
+        self.line.step().await;
+        let answer = self.inner.target_group_by_name(access, name).await;
+        self.trouble(answer.is_err());
+        self.line.step().await;
+        answer
+    }
+
+    async fn targets(
+        &self,
+        access: &Access,
+        arn: &TargetGroupArn,
+    ) -> Reading<Vec<TargetDescription>> {
+        self.line.step().await;
+        let answer = self.inner.targets(access, arn).await;
+        let healthy = answer.iter().flatten().filter(|t| t.health.state == HealthState::Healthy);
+        let healthy = set(healthy.map(|listed| &listed.target));
+        self.line.play.judge().told_healthy(self.line.run, self.group(arn), healthy);
+        self.trouble(answer.is_err());
+        self.line.step().await;
+        answer
+    }
+
+    async fn target_group_attributes(
+        &self,
+        access: &Access,
+        arn: &TargetGroupArn,
+    ) -> Reading<BTreeMap<String, String>> {
+        self.inner.target_group_attributes(access, arn).await
+    }
+
+    async fn tags(
+        &self,
+        access: &Access,
+        arns: &BTreeSet<TargetGroupArn>,
+    ) -> BTreeMap<TargetGroupArn, Reading<BTreeMap<String, String>>> {
+        self.line.step().await;
+        let answer = self.inner.tags(access, arns).await;
+        self.line.step().await;
+        answer
+    }
+
+    async fn load_balancers(
+        &self,
+        access: &Access,
+        arns: &BTreeSet<String>,
+    ) -> BTreeMap<String, Reading<LoadBalancer>> {
+        self.inner.load_balancers(access, arns).await
+    }
+
+    async fn load_balancer_attributes(
+        &self,
+        access: &Access,
+        arn: &str,
+    ) -> Reading<BTreeMap<String, String>> {
+        self.inner.load_balancer_attributes(access, arn).await
+    }
+
+    async fn listeners(&self, access: &Access, arn: &str) -> Reading<Vec<Listener>> {
+        self.inner.listeners(access, arn).await
+    }
+
+    async fn register(
+        &self,
+        access: &Access,
+        arn: &TargetGroupArn,
+        targets: &[Registration],
+    ) -> Result<(), CallError> {
+        self.line.step().await;
+        let (group, play) = (self.group(arn), &self.line.play);
+        let named = set(targets.iter().map(|registration| &registration.target));
+        play.judge().registers(self.line.run, cluster_of(access), group, named, &play.stage);
+        let answer = self.inner.register(access, arn, targets).await;
+        let refused =
+            !matches!(answer, Ok(()) | Err(CallError::ZoneNeeded(_) | CallError::ZoneRefused(_)));
+        play.judge().registered(self.line.run, cluster_of(access), group, !refused, &play.stage);
+        play.write_deferred();
+        self.line.step().await;
+        answer
+    }
+
+    async fn deregister(
+        &self,
+        access: &Access,
+        arn: &TargetGroupArn,
+        targets: &[TargetDescription],
+    ) -> Result<(), CallError> {
+        self.line.step().await;
+        let (group, play) = (self.group(arn), &self.line.play);
+        let named = targets.iter().fold(0, |set, listed| set | bit(&listed.target));
+        play.judge().deregisters(self.line.run, cluster_of(access), group, named, &play.stage);
+        let answer = self.inner.deregister(access, arn, targets).await;
+        play.judge().changed(self.line.run, answer.is_ok(), &play.stage);
+        self.line.step().await;
+        if self.line.has(Plant::FailuresForgotten) { Ok(()) } else { answer }
+    }
+}

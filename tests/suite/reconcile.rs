@@ -1,0 +1,1 @@
+//! Scenarios of `reconcile` over the simulator.
