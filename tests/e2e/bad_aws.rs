@@ -1,8 +1,8 @@
 //! AWS that refuses, babbles or says nothing: told with its reason, and nothing is changed.
 
-use mctg::sim::faults::Fault;
-use mctg::sim::elbv2::{ApiError, NewGroup, Operation};
 use mctg::sim::Trouble;
+use mctg::sim::elbv2::{ApiError, NewGroup, Operation};
+use mctg::sim::faults::Fault;
 use mctg::sim::world::VPC;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -192,13 +192,15 @@ async fn an_arn_that_is_none() {
 
 #[tokio::test]
 async fn an_arn_of_another_region() {
-    let arn = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/far/0123456789abcdef";
+    let arn =
+        "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/far/0123456789abcdef";
     beside_a_good_binding(json!({ "targetGroupARN": arn }), "far", "target group").await;
 }
 
 #[tokio::test]
 async fn an_arn_of_another_account() {
-    let arn = "arn:aws:elasticloadbalancing:us-east-1:999999999999:targetgroup/far/0123456789abcdef";
+    let arn =
+        "arn:aws:elasticloadbalancing:us-east-1:999999999999:targetgroup/far/0123456789abcdef";
     let shop = Shop::open().await;
     let mut other = binding("default", "other", arn);
     other["spec"]["serviceRef"]["name"] = json!("shop");
@@ -233,10 +235,7 @@ async fn a_group_by_a_name_that_does_resolve_is_as_good_as_an_arn() {
     shop.drift_in_both().await;
     let run = shop.machine().mctg("reconcile --all-contexts --yes").await;
     run.ends(0).says("2 registered, 2 deregistered");
-    assert_eq!(
-        shop.elbv2.registered(&shop.group),
-        targets(BLUE.into_iter().chain(GREEN))
-    );
+    assert_eq!(shop.elbv2.registered(&shop.group), targets(BLUE.into_iter().chain(GREEN)));
 }
 
 #[tokio::test]

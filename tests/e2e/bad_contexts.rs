@@ -55,7 +55,10 @@ async fn a_shop_where_all_is_well_is_fine() {
     let shop = Shop::open().await;
     let desk = shop.machine();
     let before = shop.world().await;
-    desk.mctg("status").await.ends(0).says("OK 1 shared target group, 2 clusters, 5/5 targets healthy.");
+    desk.mctg("status")
+        .await
+        .ends(0)
+        .says("OK 1 shared target group, 2 clusters, 5/5 targets healthy.");
     let document = desk.mctg("status -o json").await;
     document.ends(0).tells_all_of("blue");
     document.tells_all_of("green");
@@ -327,7 +330,10 @@ async fn bindings_of_one_namespace_are_read_where_all_may_not_be() {
 async fn a_ledger_that_may_not_be_written_changes_nothing() {
     let shop = Shop::open().await;
     shop.drift_in_both().await;
-    shop.pair.green.put(crate::support::objects::ledger("default", "shop", "10.0.151.60:80,10.0.79.92:80")).await;
+    shop.pair
+        .green
+        .put(crate::support::objects::ledger("default", "shop", "10.0.151.60:80,10.0.79.92:80"))
+        .await;
     let desk = desk(&shop, all_but(&shop, "nothing").await);
     let before = shop.world().await;
     let run = desk.mctg("reconcile --context bad --yes").await;

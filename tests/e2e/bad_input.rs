@@ -81,7 +81,10 @@ async fn a_kubeconfig_that_is_broken() {
         ("list", "- hunter2\n"),
         ("binary", "\u{1}\u{2}hunter2"),
         ("wrong", "apiVersion: v1\nkind: Config\ncontexts: hunter2\n"),
-        ("numbers", "apiVersion: v1\nkind: Config\nusers:\n- name: me\n  user: {token: [hunter2]}\n"),
+        (
+            "numbers",
+            "apiVersion: v1\nkind: Config\nusers:\n- name: me\n  user: {token: [hunter2]}\n",
+        ),
     ] {
         desk.home().write(name, text);
         let said = desk.mctg(&format!("status --kubeconfig {name}")).await;
@@ -206,6 +209,9 @@ async fn a_log_tells_calls_and_no_secret() {
         let said = desk.mctg(args).await;
         said.keeps_secrets();
         assert!(said.stderr.contains("DEBUG"), "{args}: {said:#?}");
-        assert!(said.stderr.contains("DescribeTargetHealth") || said.stderr.contains("targets"), "{args}: {said:#?}");
+        assert!(
+            said.stderr.contains("DescribeTargetHealth") || said.stderr.contains("targets"),
+            "{args}: {said:#?}"
+        );
     }
 }

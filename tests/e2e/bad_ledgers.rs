@@ -33,7 +33,8 @@ async fn a_text_that_is_no_ledger() {
 
 #[tokio::test]
 async fn a_text_that_would_steer_a_terminal() {
-    let said = of_no_use(ledger("default", "shop", "10.0.79.52:80,\u{1b}[2Jgone"), "aws-lbc-targets-shop");
+    let said =
+        of_no_use(ledger("default", "shop", "10.0.79.52:80,\u{1b}[2Jgone"), "aws-lbc-targets-shop");
     let said = said.await;
     said.ends(1);
     assert!(!said.stdout.contains('\u{1b}'), "{said:#?}");

@@ -1,8 +1,8 @@
 //! What happens in between: interrupts, lost replies, hand edits, two runs at the same time.
 
-use mctg::sim::faults::Fault;
-use mctg::sim::elbv2::Operation;
 use mctg::sim::Trouble;
+use mctg::sim::elbv2::Operation;
+use mctg::sim::faults::Fault;
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -85,10 +85,8 @@ async fn health_that_cannot_be_read_while_waiting_is_not_health() {
     shop.check_slowly();
     // The fourth look is the first of the waiting: plan, before the run, before deregistering.
     let running = shop.machine().start_mctg("reconcile --yes --timeout 2s");
-    until("it deregistered", async || {
-        shop.elbv2.server().count(Operation::DeregisterTargets) > 0
-    })
-    .await;
+    until("it deregistered", async || shop.elbv2.server().count(Operation::DeregisterTargets) > 0)
+        .await;
     shop.refuse(
         Operation::DescribeTargetHealth,
         &mctg::sim::elbv2::ApiError::access_denied("ci", "DescribeTargetHealth"),
@@ -110,7 +108,7 @@ async fn replies_that_are_lost_after_the_effect() {
             let run = shop.machine().mctg("reconcile --yes").await;
             assert!(matches!(run.code, Some(0 | 3)), "{run:#?}");
             run.ends(run.code.expect("it ended by itself"));
-                        shop.elbv2.server().load_balancers().clear_faults();
+            shop.elbv2.server().load_balancers().clear_faults();
             heals(&shop).await;
         }
     }

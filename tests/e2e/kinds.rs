@@ -104,15 +104,23 @@ async fn a_binding_by_name_is_resolved() {
     let mut own = binding("default", "shop", "");
     own["spec"].as_object_mut().expect("an object").remove("targetGroupARN");
     own["spec"]["targetGroupName"] = json!("k8s-default-shop");
-    // Applied in place of the ARN it had.
     shop.pair.green.put(own).await;
     shop.drift().await;
-    // No ARN tells the region, and nodes do.
-    let status = shop.desk.mctg("status -o json").await.ended(1).json();
+    let status = shop.desk.mctg("status --region us-east-1 -o json").await.ended(1).json();
     let bindings = status["targetGroups"][0]["bindings"].as_array().expect("bindings");
     assert_eq!(bindings.len(), 2, "{status:#}");
-    shop.desk.mctg("reconcile --context * --yes").await.ended(0);
-    shop.desk.mctg("diff --context *").await.ended(0);
+
+    // While it is not known which group it names, what it may claim is nobody's to call unclaimed.
+    let lost = shop.desk.mctg("status -o json").await.ended(3).json();
+    let bindings = lost["targetGroups"][0]["bindings"].as_array().expect("bindings");
+    assert_eq!(bindings.len(), 1, "{lost:#}");
+    for target in lost["targetGroups"][0]["targets"].as_array().expect("targets") {
+        assert_ne!(target["class"], "unclaimed", "{target:#}");
+    }
+    shop.desk.mctg("status").await.ended(3);
+
+    shop.desk.mctg("reconcile --region us-east-1 --context * --yes").await.ended(0);
+    shop.desk.mctg("diff --region us-east-1 --context *").await.ended(0);
 }
 
 #[tokio::test]
@@ -177,5 +185,7 @@ async fn an_auto_mode_binding_is_read_and_not_written() {
     shop.desk.mctg("reconcile --context green --yes").await;
     assert_eq!(shop.elbv2.writes(), []);
     assert_eq!(green.versions().await, before);
-    assert_ne!(auto["share"], Value::Null);
+    let missing = &status["findings"][0];
+    assert_eq!(missing["code"], "MCTG201");
+    assert_eq!(missing["fix"], Value::Null, "nothing is offered that would be skipped");
 }

@@ -5,8 +5,8 @@
 mod bad_aws;
 mod bad_contexts;
 mod bad_input;
-mod bad_luck;
 mod bad_ledgers;
+mod bad_luck;
 mod cluster;
 mod contexts;
 mod controllers;
@@ -17,5 +17,6 @@ mod killed;
 mod kinds;
 mod names;
 mod plugin;
+mod shape;
 mod story;
 mod support;

@@ -87,7 +87,8 @@ fn timeless(text: &str) -> String {
 
 /// The separator and length of a time such as `2026-01-01 12:00:00Z` or `2026-01-01T12:00:00.123Z`.
 fn timestamp(text: &str) -> Option<(char, usize)> {
-    let fits = |(c, shape): (char, char)| if shape == '0' { c.is_ascii_digit() } else { c == shape };
+    let fits =
+        |(c, shape): (char, char)| if shape == '0' { c.is_ascii_digit() } else { c == shape };
     let separator = text.chars().nth(10).filter(|c| matches!(c, ' ' | 'T'))?;
     let shape = format!("0000-00-00{separator}00:00:00");
     let head = text.get(..shape.len())?;
@@ -298,7 +299,10 @@ fn every_word_of_the_json_documents_is_described() {
     ] {
         for word in variants(source, name) {
             let word = lower_first(&word);
-            assert!(text.contains(&format!("`{word}`")), "docs/json.md does not tell `{word}` of {name}");
+            assert!(
+                text.contains(&format!("`{word}`")),
+                "docs/json.md does not tell `{word}` of {name}"
+            );
         }
     }
     for word in variants(include_str!("../../src/facts.rs"), "SilenceReason") {

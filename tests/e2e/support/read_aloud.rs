@@ -5,8 +5,8 @@ use super::trouble::SECRETS;
 
 /// Traces of Rust's `Debug`, and of a program that broke.
 const DUMPS: [&str; 12] = [
-    "Some(", "None,", "Err(", "Ok(", "Error {", "Error(", "{ kind:", "source:", "Custom {", "code: ",
-    "panicked", "\\\"",
+    "Some(", "None,", "Err(", "Ok(", "Error {", "Error(", "{ kind:", "source:", "Custom {",
+    "code: ", "panicked", "\\\"",
 ];
 
 impl Finished {

@@ -105,7 +105,9 @@ impl Finished {
         let document = self.json();
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let mut rows = list(&document["bindings"]);
-        rows.extend(list(&document["targetGroups"]).iter().flat_map(|group| list(&group["bindings"])));
+        rows.extend(
+            list(&document["targetGroups"]).iter().flat_map(|group| list(&group["bindings"])),
+        );
         let found = rows.into_iter().find(|row| row["context"] == context && row["name"] == name);
         found.unwrap_or_else(|| panic!("no binding `{name}` of `{context}`: {self:#?}"))
     }
