@@ -3,6 +3,9 @@
 //! Flags are called as kubectl calls them. Those of kubectl that name one cluster make no sense
 //! for several, and are refused with a reason instead of being ignored.
 
+mod refused;
+mod values;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +14,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use mctg::plan::Cap;
 
+pub(crate) use self::refused::Refused;
+use self::values::{duration, max_deregister, rate};
 use super::help;
 
 /// The name by which users call this program.
@@ -360,65 +365,6 @@ pub(crate) struct CompleteArgs {
     pub(crate) words: Vec<String>,
 }
 
-/// Flags of kubectl that name one cluster, or one user of it.
-#[derive(Args, Debug)]
-pub(crate) struct Refused {
-    #[arg(short = 's', long, hide = true, global = true, num_args = 0..=1)]
-    server: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    token: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    cluster: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    user: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    username: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    password: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    client_certificate: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    client_key: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    certificate_authority: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    tls_server_name: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1, require_equals = true)]
-    insecure_skip_tls_verify: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    as_uid: Option<Option<String>>,
-    #[arg(long, hide = true, global = true, num_args = 0..=1)]
-    as_user_extra: Option<Option<String>>,
-}
-
-impl Refused {
-    /// Names the first refused flag that was given, and why it is refused.
-    pub(crate) fn reason(&self) -> Option<(&'static str, &'static str)> {
-        const ONE_CLUSTER: &str = "it names one cluster, and this program reads several: put it into a kubeconfig \
-             context and choose that with --context";
-        const ONE_USER: &str = "it is a credential of one cluster, and this program reads several: put it into a \
-             kubeconfig context and choose that with --context";
-        const NOT_SENT: &str = "only --as and --as-group are passed on to every cluster";
-        [
-            (self.server.is_some(), "--server", ONE_CLUSTER),
-            (self.cluster.is_some(), "--cluster", ONE_CLUSTER),
-            (self.certificate_authority.is_some(), "--certificate-authority", ONE_CLUSTER),
-            (self.tls_server_name.is_some(), "--tls-server-name", ONE_CLUSTER),
-            (self.insecure_skip_tls_verify.is_some(), "--insecure-skip-tls-verify", ONE_CLUSTER),
-            (self.token.is_some(), "--token", ONE_USER),
-            (self.user.is_some(), "--user", ONE_USER),
-            (self.username.is_some(), "--username", ONE_USER),
-            (self.password.is_some(), "--password", ONE_USER),
-            (self.client_certificate.is_some(), "--client-certificate", ONE_USER),
-            (self.client_key.is_some(), "--client-key", ONE_USER),
-            (self.as_uid.is_some(), "--as-uid", NOT_SENT),
-            (self.as_user_extra.is_some(), "--as-user-extra", NOT_SENT),
-        ]
-        .into_iter()
-        .find_map(|(given, flag, reason)| given.then_some((flag, reason)))
-    }
-}
-
 /// Makes the command tree, called as `argv0` was: `kubectl mctg` where that begins with `kubectl-`,
 /// as kubectl calls its plugins, else the file's own name.
 pub(crate) fn command(argv0: &OsStr) -> Command {
@@ -447,34 +393,6 @@ fn named(argv0: &OsStr, command: Command) -> Command {
         .mut_subcommand("version", |verb| quiet(verb, &["output"]))
         .mut_subcommand("completion", |verb| quiet(verb, &[]))
         .mut_subcommand("demo", |verb| quiet(verb, &["color"]))
-}
-
-/// Reads a time as kubectl does: `10s`, `1m30s`, or seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let complaint = || format!("`{text}` is no time such as 10s, 1m30s or 2h");
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| complaint())?;
-    Duration::try_from(parsed).map_err(|_| complaint())
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err(format!("`{text}` is no number above 0")),
-    }
-}
-
-fn max_deregister(text: &str) -> Result<Cap, String> {
-    let complaint = || format!("`{text}` is neither a number nor a percentage from 0% to 100%");
-    match text.strip_suffix('%') {
-        Some(percent) => match percent.parse() {
-            Ok(percent @ 0..=100) => Ok(Cap::Percent(percent)),
-            _ => Err(complaint()),
-        },
-        None => text.parse().map(Cap::Count).map_err(|_| complaint()),
-    }
 }
 
 #[cfg(test)]

@@ -40,10 +40,11 @@ impl Environment {
     }
 }
 
-/// The time, for what has to know whether credentials are still good.
+/// The time, in whole seconds: nothing here is decided by less.
 #[expect(clippy::disallowed_methods, reason = "the binary's one clock")]
 pub(crate) fn now() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the binary's one reader of the environment")]

@@ -1,0 +1,154 @@
+//! The document of `diff` and `reconcile`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{ContextReport, is_false};
+use crate::findings::Finding;
+use crate::plan::{Action, BlockedReason, Via};
+use crate::target::{Target, TargetGroupArn};
+
+/// The document of `diff` and `reconcile`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use = "the report says what was and what was not done"]
+pub struct Reconcile {
+    /// [`API_VERSION`](super::API_VERSION).
+    pub api_version: &'static str,
+    /// `Reconcile`.
+    pub kind: &'static str,
+    /// When the first observation ended.
+    pub observed_at: Timestamp,
+    /// Whether this is a plan that was printed instead of applied.
+    pub dry_run: bool,
+    /// Whether everything needed could be read and done.
+    pub complete: bool,
+    /// Whether time ran out while targets were in their first checks; leads to exit code 124.
+    pub timed_out: bool,
+    /// Whether the world is simulated; left out where it is not.
+    #[serde(skip_serializing_if = "is_false")]
+    pub demo: bool,
+    /// One entry for each context of the reading set.
+    pub contexts: Vec<ContextReport>,
+    /// One entry for each binding chosen.
+    pub bindings: Vec<BindingReport>,
+    /// What was found to be wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// What became of a binding.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BindingReport {
+    /// Its context.
+    pub context: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its target group; `null` where not even that is known.
+    pub target_group_arn: Option<TargetGroupArn>,
+    /// Who acts.
+    pub via: Via,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, where the outcome alone does not tell.
+    pub reason: Option<String>,
+    /// What was planned.
+    pub plan: PlanReport,
+    /// What was done, in order.
+    pub steps: Vec<Step>,
+    /// What was registered and still is in its first checks, where that was waited for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<Target>,
+}
+
+/// How a binding's reconcile ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Nothing was to be done.
+    InSync,
+    /// There is something to do, and this was a dry run.
+    Planned,
+    /// All of it was done.
+    Applied,
+    /// Some of it was done, or parts were blocked.
+    Partial,
+    /// It is the controller's to do, or an operator's.
+    Deferred,
+    /// It could not be done.
+    Failed,
+    /// The binding is not this program's to reconcile.
+    Skipped,
+}
+
+/// A binding's plan, in words of the document.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanReport {
+    /// Targets to register.
+    pub register: Vec<Target>,
+    /// Targets to deregister.
+    pub deregister: Vec<Target>,
+    /// The ledger's change; `null` where it stays as it is.
+    pub ledger: Option<LedgerReport>,
+    /// What is withheld.
+    pub blocked: Vec<BlockedReport>,
+}
+
+/// A ledger's change.
+#[derive(Clone, Debug, Serialize)]
+pub struct LedgerReport {
+    /// Its entries now; `null` where there is no ConfigMap.
+    pub before: Option<Vec<String>>,
+    /// Its entries after the last write; `null` where the ConfigMap goes.
+    pub after: Option<Vec<String>>,
+}
+
+/// Something withheld, and why.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockedReport {
+    /// The target's id; `null` where the whole action is withheld.
+    pub id: Option<String>,
+    /// Its port.
+    pub port: Option<u16>,
+    /// Its QUIC server id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quic_server_id: Option<String>,
+    /// What is withheld.
+    pub action: Action,
+    /// Why.
+    pub reason: BlockedReason,
+    /// Whom it waits for.
+    pub waiting_on: Option<String>,
+}
+
+/// One thing that was done or tried.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// What.
+    pub action: Action,
+    /// By whom.
+    pub via: Via,
+    /// How many targets it concerned.
+    pub targets: usize,
+    /// How it went.
+    pub result: StepResult,
+    /// What went wrong, as one line.
+    pub error: Option<String>,
+}
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StepResult {
+    /// Done.
+    Done,
+    /// Tried, and it failed.
+    Failed,
+    /// Not tried, because an earlier step failed or the plan changed.
+    Skipped,
+}
