@@ -168,6 +168,15 @@ impl BindingFacts {
     pub fn reference(&self, context: &str) -> BindingRef {
         self.binding.reference(context)
     }
+
+    /// Says whether it names this group, and it could not be found out which group that is.
+    pub fn may_name(&self, group: &TargetGroupArn) -> bool {
+        let spec = &self.binding.spec;
+        let not_known = |silence: &Silence| silence.reason != SilenceReason::NotFound;
+        spec.target_group_arn.is_empty()
+            && spec.target_group_name == group.name()
+            && self.group.as_ref().is_err_and(not_known)
+    }
 }
 
 /// Why a ledger is not known.
