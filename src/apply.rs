@@ -15,9 +15,9 @@ use self::targets::Failure;
 use crate::binding::{BindingRef, Flavour};
 use crate::cluster::{Cluster, WriteError};
 use crate::elbv2::{Access, LoadBalancers};
-use crate::facts::Silence;
+use crate::facts::{Silence, SilenceReason};
 use crate::ledger;
-use crate::plan::{self, Action, BindingPlan, Blocked, Finish, Plan, Standing, Via};
+use crate::plan::{self, Action, BindingPlan, Blocked, Finish, LedgerPlan, Plan, Standing, Via};
 use crate::report::{Step, StepResult};
 use crate::target::{Health, HealthState, Target, TargetDescription, TargetGroupArn};
 
@@ -125,7 +125,7 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
             let second =
                 second.bindings.iter().find(|second| second.binding == worker.plan.binding);
             let finish = second.and_then(|second| plan::finish(worker.plan, second));
-            worker.deregister(finish.as_ref()).await;
+            worker.deregister(second, finish.as_ref()).await;
             finishing.push((worker, second, finish));
         }
         workers = Vec::new();
@@ -209,13 +209,35 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
         self.register(rest, true).await;
     }
 
-    async fn deregister(&mut self, finish: Option<&Finish>) {
+    async fn deregister(&mut self, second: Option<&BindingPlan>, finish: Option<&Finish>) {
         let Some(finish) = finish.filter(|_| !self.done.conflict) else {
-            self.skip(Action::Deregister, self.plan.deregister.len());
+            if self.goes_on() && self.plan.has_second_half() {
+                self.not_confirmed(second);
+            } else {
+                self.skip(Action::Deregister, self.plan.deregister.len());
+            }
             return;
         };
         self.done.blocked.extend(finish.blocked.iter().cloned());
         self.take_out(&finish.deregister).await;
+    }
+
+    /// Tells why the second half of the plan is not done: the second reading does not bear it out.
+    fn not_confirmed(&mut self, second: Option<&BindingPlan>) {
+        let reason = match second.map(|second| &second.standing) {
+            Some(Standing::Failed(reason) | Standing::Skipped(reason)) => reason.clone(),
+            Some(Standing::Ready | Standing::Deferred(_)) => "the binding has changed".to_owned(),
+            None => "the binding was not found, or its cluster did not answer".to_owned(),
+        };
+        let message = format!("not done, for the world read again does not confirm it: {reason}");
+        let (action, targets) = match self.plan.deregister.len() {
+            0 if self.plan.ledger.as_ref().is_some_and(LedgerPlan::loses) => {
+                (Action::WriteLedger, 0)
+            }
+            0 => (Action::RemoveFinalizer, 0),
+            targets => (Action::Deregister, targets),
+        };
+        self.told(action, targets, Err(Silence::new(SilenceReason::NotAsked, message)));
     }
 
     async fn take_out(&mut self, targets: &[TargetDescription]) {

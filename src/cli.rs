@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::FromArgMatches;
 use mctg::findings::catalogue;
 
-use self::args::{Cli, Verb};
+use self::args::{Cli, DryRun, Verb};
 use self::env::Environment;
 use self::error::CliError;
 use self::exit::Exit;
@@ -68,6 +68,7 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
     }
     let environment = Environment::read();
     log(cli.global.verbose, terminal);
+    let parting = parting(cli, terminal);
     match &cli.verb {
         Verb::Explain(args) => explain::explain(args.code.as_deref(), cli.global.output, terminal),
         Verb::Version => explain::version(cli.global.output, terminal),
@@ -81,22 +82,35 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
                 complete::answer(&command, &args.words, &contexts, &codes, out)
             })
         }
-        Verb::Demo(args) => wait_for(demo::play(args, &environment, terminal), terminal),
+        Verb::Demo(args) => wait_for(demo::play(args, &environment, terminal), parting, terminal),
         verb @ (Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_)) => {
             if cli.global.demo {
-                wait_for(demo::run(verb, &cli.global, &environment, terminal), terminal)
+                wait_for(demo::run(verb, &cli.global, &environment, terminal), parting, terminal)
             } else {
-                wait_for(real::run(verb, &cli.global, &environment, terminal), terminal)
+                wait_for(real::run(verb, &cli.global, &environment, terminal), parting, terminal)
             }
         }
     }
 }
 
-/// Runs to the end, or until the user or the system asks to stop.
+/// Says truly what goes on without us once a verb is interrupted.
+fn parting(cli: &Cli, terminal: &Terminal) -> &'static str {
+    match &cli.verb {
+        _ if cli.global.demo => "interrupted: nothing real was changed",
+        Verb::Reconcile(args) if args.dry_run == DryRun::None && !terminal.is_read_only() => {
+            "interrupted: the call under way may still take effect; what was registered is in a \
+             ledger, and another run picks up from here"
+        }
+        _ => "interrupted: nothing was changed",
+    }
+}
+
+/// Runs to the end, or until the user or the system asks to stop; says `parting` then.
 ///
 /// Every step leaves a state that the next run repairs, so that stopping anywhere is safe.
 fn wait_for(
     work: impl Future<Output = Result<Exit, CliError>>,
+    parting: &str,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -107,10 +121,7 @@ fn wait_for(
         tokio::select! {
             result = work => result,
             () = interrupted() => {
-                terminal.note(
-                    "interrupted: the call under way may still take effect; what was registered \
-                     is in a ledger, and another run picks up from here",
-                );
+                terminal.note(parting);
                 Ok(Exit::Interrupted)
             }
         }

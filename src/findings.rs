@@ -22,7 +22,7 @@ use crate::view::{BindingView, GroupView};
 /// One cause makes one finding. What an annotation on the binding asks to leave out is left out,
 /// unless it says that something could not be read.
 pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection) -> Vec<Finding> {
-    let mut findings = reading::findings(facts, groups);
+    let mut findings = reading::findings(facts, groups, selection);
     findings.extend(controllers::findings(facts, groups));
     for group in groups {
         let chosen: Vec<usize> = (0..group.bindings.len())

@@ -240,10 +240,10 @@ pub(crate) fn state(view: &GroupView<'_>, index: usize) -> BindingState {
         view.targets.values().filter(claims).any(|of| of.class == Class::Unknown)
     };
     match () {
-        () if endpoints_unread || ledger_unread || group_unread || undecided() => {
-            BindingState::Unknown
-        }
+        () if endpoints_unread || ledger_unread || group_unread => BindingState::Unknown,
+        // What cannot be decided because of it is no reason to keep quiet about what is broken.
         () if group_gone || ledger_is_none || backend_missing => BindingState::Failing,
+        () if undecided() => BindingState::Unknown,
         () if !binding.facts.binding.spec.multi_cluster_target_group => BindingState::Exclusive,
         () if drift(false) => BindingState::Drifted,
         () if drift(true) => BindingState::Pending,

@@ -9,7 +9,7 @@ use super::errors::Failure;
 use super::kube::{KubeCluster, api, group};
 use super::objects as wire;
 use crate::binding::Flavour;
-use crate::facts::Controller;
+use crate::facts::{Controller, Silence};
 
 impl KubeCluster {
     /// Looks for the controllers of both flavours.
@@ -24,6 +24,9 @@ impl KubeCluster {
                 (leases.map_or_else(hidden, |(leases, _)| leases), deployments, None)
             }
         };
+        if let Some(silence) = nothing_shown(&leases, &deployments) {
+            return Err(Failure { status: None, silence: silence.clone() });
+        }
         let found = controllers::judge(&leases, &deployments, now);
         // Auto Mode that may not be looked for hides its bindings too: those say so.
         Ok(found.into_iter().chain(auto_mode.ok().flatten()).collect())
@@ -90,6 +93,16 @@ impl KubeCluster {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// Where one kind of trace is hidden and the other shows nothing, nothing tells whether there is a
+/// controller: that is a silence, and no controller of which little is known.
+fn nothing_shown<'a>(
+    leases: &'a Trace<wire::Lease>,
+    deployments: &'a Trace<wire::Deployment>,
+) -> Option<&'a Silence> {
+    let hidden = leases.hidden.as_ref().or(deployments.hidden.as_ref());
+    hidden.filter(|_| leases.found.is_empty() && deployments.found.is_empty())
 }
 
 fn hidden<T>(failure: Failure) -> Trace<T> {

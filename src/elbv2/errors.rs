@@ -112,7 +112,7 @@ pub(super) fn no_credentials(whose: &str, error: &CredentialsError) -> Silence {
     if let Some(meta) = find::<ErrorMetadata>(error).filter(|meta| meta.code().is_some()) {
         let code = meta.code().unwrap_or_default();
         let reason = by_code(code).unwrap_or(SilenceReason::Unauthorized);
-        let said = format!("{whose}: {}{}", sentence(code, meta.message()), remedy(code));
+        let said = format!("{whose}: {}", sentence(code, meta.message()));
         return Silence::new(reason, escape(&said));
     }
     // A profile's provider wraps the failure of the one it is made of.
@@ -154,14 +154,17 @@ fn answered(doing: &str, meta: &ErrorMetadata, raw: &HttpResponse) -> Fault {
 /// Sorts a refusal by its wire code and status: the simulator's refusals too.
 pub(crate) fn refused(doing: &str, code: &str, message: Option<&str>, status: u16) -> Fault {
     let reason = by_code(code).or_else(|| by_status(status)).unwrap_or(SilenceReason::Invalid);
-    let said = format!("{}{}", sentence(code, message), remedy(code));
+    let said = sentence(code, message);
     Fault { code: Some(code.to_owned()), ..Fault::told(doing, reason, said) }
 }
 
+/// The code, AWS's sentence, and what to do about it where we know. It has no full stop: what is
+/// told goes on after it.
 fn sentence(code: &str, message: Option<&str>) -> String {
-    match message {
-        Some(message) if !message.is_empty() => format!("{code}: {message}"),
-        _ => code.to_owned(),
+    let remedy = remedy(code);
+    match message.map(|message| message.trim().trim_end_matches('.')) {
+        Some(message) if !message.is_empty() => format!("{code}: {message}{remedy}"),
+        _ => format!("{code}{remedy}"),
     }
 }
 

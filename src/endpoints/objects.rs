@@ -173,6 +173,11 @@ impl Node {
     pub fn zone(&self) -> Option<&str> {
         self.labels.get("topology.kubernetes.io/zone").map(String::as_str)
     }
+
+    /// Its region, by label.
+    pub fn region(&self) -> Option<&str> {
+        self.labels.get("topology.kubernetes.io/region").map(String::as_str)
+    }
 }
 
 /// A node's condition `Ready`.

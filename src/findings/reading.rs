@@ -9,13 +9,18 @@ use crate::facts::{
     BindingFacts, ClusterFacts, Facts, GroupFacts, LedgerFault, Silence, SilenceReason,
 };
 use crate::owner::{self, Standing};
+use crate::selection::Selection;
 use crate::target::TargetGroupArn;
 use crate::view::GroupView;
 
-pub(super) fn findings(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
+pub(super) fn findings(
+    facts: &Facts,
+    groups: &[&GroupView<'_>],
+    selection: &Selection,
+) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         facts.clusters.iter().flat_map(|cluster| of_cluster(cluster, groups)).collect();
-    findings.extend(of_aws(facts, groups));
+    findings.extend(of_aws(facts, groups, selection));
     findings.extend(groups.iter().filter_map(|group| owner_not_read(facts, group)));
     findings
 }
@@ -29,7 +34,8 @@ fn of_cluster(cluster: &ClusterFacts, groups: &[&GroupView<'_>]) -> Vec<Finding>
         } else {
             &CONTEXT_UNREACHABLE
         };
-        let message = format!("{}: {}. That hides {hides}.", cluster.context, silence.message);
+        let message =
+            format!("{}: {} That hides {hides}.", cluster.context, sentence(&silence.message));
         Finding {
             context: Some(cluster.context.clone()),
             ..rule.finding(Severity::Critical, message)
@@ -79,7 +85,7 @@ fn of_binding(binding: &BindingFacts) -> impl Iterator<Item = (&Silence, &'stati
 }
 
 /// What ELBv2 did not tell; equal causes are told once for all their groups.
-fn of_aws(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
+fn of_aws(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection) -> Vec<Finding> {
     let mut causes: BTreeMap<(&str, &str), Vec<&TargetGroupArn>> = BTreeMap::new();
     for group in groups {
         if let Some((silence, hides)) = of_group(group.facts) {
@@ -94,16 +100,27 @@ fn of_aws(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
             } else {
                 counted(arns.len(), "target group")
             };
-            let finding = AWS_UNREADABLE
-                .finding(Severity::Critical, format!("{message}. That hides {hides} of {of}."));
+            let finding = AWS_UNREADABLE.finding(
+                Severity::Critical,
+                format!("{} That hides {hides} of {of}.", sentence(message)),
+            );
             if let [arn] = arns[..] { finding.of_group(arn) } else { finding }
         })
         .collect();
     for (cluster, binding) in facts.clusters.iter().flat_map(|c| c.bindings().map(move |b| (c, b)))
     {
-        if let Err(silence) = &binding.group {
+        // One that was not asked for matters only where it may be of a group that was.
+        let name = &binding.binding.spec.target_group_name;
+        let matters = || {
+            selection.chooses_by_name(&binding.binding, None)
+                || groups.iter().any(|group| group.arn.name() == name)
+        };
+        if let Err(silence) = &binding.group
+            && matters()
+        {
             let reference = binding.reference(&cluster.context);
-            let message = format!("The target group of {reference} is not known: {silence}.");
+            let silence = sentence(&silence.message);
+            let message = format!("The target group of {reference} is not known: {silence}");
             let finding = AWS_UNREADABLE.finding(Severity::Critical, message);
             findings.push(Finding {
                 context: Some(reference.context),
@@ -138,6 +155,12 @@ fn of_group(group: &GroupFacts) -> Option<(&Silence, &'static str)> {
         (listeners(), "the listeners"),
     ];
     each.into_iter().find_map(|(silence, hides)| Some((silence.filter(unread)?, hides)))
+}
+
+/// Ends a fragment that somebody else may have ended already.
+fn sentence(fragment: &str) -> String {
+    let ended = fragment.ends_with(['.', '?', '!', '…']);
+    if ended { fragment.to_owned() } else { format!("{fragment}.") }
 }
 
 fn owner_not_read(facts: &Facts, group: &GroupView<'_>) -> Option<Finding> {

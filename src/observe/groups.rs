@@ -11,6 +11,7 @@ use super::{CONCURRENCY, Named};
 use crate::binding::Binding;
 use crate::cluster::Cluster;
 use crate::elbv2::{Access, LoadBalancers};
+use crate::endpoints::Node;
 use crate::facts::{GroupFacts, Reading, Silence, SilenceReason};
 use crate::target::TargetGroupArn;
 
@@ -23,8 +24,8 @@ pub(super) fn parse_arn(binding: &Binding) -> Reading<TargetGroupArn> {
 
 /// Resolves the groups of bindings that name theirs instead of giving its ARN.
 ///
-/// The region is the one that other bindings of the cluster lead to; the adapter knows better where
-/// none does.
+/// The region is the one that other bindings of the cluster lead to, else the one that the caller
+/// of AWS was told, else that of the cluster's nodes (`product.md` 5.2).
 pub(super) async fn resolve_names<C: Cluster, L: LoadBalancers>(
     load_balancers: &L,
     looks: &[Look<'_, C>],
@@ -40,15 +41,41 @@ pub(super) async fn resolve_names<C: Cluster, L: LoadBalancers>(
         bindings.filter(|binding| binding.spec.target_group_arn.is_empty()).map(move |binding| {
             let access = Access::of(context, &binding.spec, &region);
             async move {
-                let group = load_balancers
-                    .target_group_by_name(&access, &binding.spec.target_group_name)
-                    .await;
+                let group = by_name(load_balancers, look.cluster, access, binding).await;
                 let key = (context.to_owned(), binding.namespace.clone(), binding.name.clone());
-                (key, group.map(|group| group.arn))
+                (key, group)
             }
         })
     });
     stream::iter(asking).buffer_unordered(CONCURRENCY).collect().await
+}
+
+async fn by_name<C: Cluster, L: LoadBalancers>(
+    load_balancers: &L,
+    cluster: &C,
+    access: Access,
+    binding: &Binding,
+) -> Reading<TargetGroupArn> {
+    let name = &binding.spec.target_group_name;
+    let group = load_balancers.target_group_by_name(&access, name).await;
+    let no_region = access.region.is_empty()
+        && group.as_ref().is_err_and(|silence| silence.reason == SilenceReason::InvalidConfig);
+    let region = if no_region { region_of_nodes(cluster).await } else { None };
+    let group = match region {
+        Some(region) => {
+            load_balancers.target_group_by_name(&Access { region, ..access }, name).await
+        }
+        None => group,
+    };
+    group.map(|group| group.arn)
+}
+
+/// The region that the cluster's nodes are in, where they can be read and agree.
+async fn region_of_nodes<C: Cluster>(cluster: &C) -> Option<String> {
+    let nodes = cluster.nodes().await.ok()?;
+    let mut regions = nodes.iter().filter_map(Node::region);
+    let first = regions.next()?;
+    regions.all(|region| region == first).then(|| first.to_owned())
 }
 
 /// Reads groups with their targets and tags, all at once.

@@ -20,7 +20,7 @@ async fn of_no_use(ledger: Value, reason: &str) -> Finished {
     document.ends(text.code.expect("it ended by itself")).counts_all_of("blue");
     assert_eq!(document.row("green")["state"], "failing");
     let run = desk.mctg("reconcile --context green --yes").await;
-    run.ends(3).says(reason).says("Nothing was done");
+    run.ends(3).says(reason).says("0 registered, 0 deregistered");
     assert_eq!(shop.world().await, before);
     text
 }
@@ -55,7 +55,7 @@ async fn a_config_map_without_targets_is_an_empty_ledger() {
     shop.pair.green.delete(&empty).await;
     shop.pair.green.create(&empty).await.expect("the server takes it");
     let run = shop.machine().mctg("reconcile --context green --yes").await;
-    run.ends(0).says("Nothing was done");
+    run.ends(0).says("0 registered, 0 deregistered");
     let after = shop.pair.green.get(&empty).await.expect("it is there");
     assert_eq!(after["data"], json!({ "other": "stays", "targets": targets(GREEN).join(",") }));
 }

@@ -32,7 +32,8 @@ async fn an_interrupt_while_waiting_says_what_goes_on() {
         let shop = Shop::open().await;
         shop.drift_in_both().await;
         shop.check_slowly();
-        let running = shop.machine().start_mctg("reconcile --yes --timeout 60s");
+        let desk = shop.machine();
+        let running = desk.start_mctg("reconcile --yes --timeout 60s");
         let looks = || shop.elbv2.server().count(Operation::DescribeTargetHealth);
         until("it registered", async || {
             shop.elbv2.server().count(Operation::DeregisterTargets) > 0
@@ -55,7 +56,8 @@ async fn an_interrupt_of_a_reading_verb_changed_nothing() {
     shop.trouble(Operation::DescribeTargetHealth, &Trouble::Silent);
     for args in ["status", "diff"] {
         let asked = shop.elbv2.server().count(Operation::DescribeTargetHealth);
-        let running = shop.machine().start_mctg(args);
+        let desk = shop.machine();
+        let running = desk.start_mctg(args);
         until("it asks", async || {
             shop.elbv2.server().count(Operation::DescribeTargetHealth) > asked
         })
@@ -84,7 +86,8 @@ async fn health_that_cannot_be_read_while_waiting_is_not_health() {
     shop.drift_in_both().await;
     shop.check_slowly();
     // The fourth look is the first of the waiting: plan, before the run, before deregistering.
-    let running = shop.machine().start_mctg("reconcile --yes --timeout 2s");
+    let desk = shop.machine();
+    let running = desk.start_mctg("reconcile --yes --timeout 2s");
     until("it deregistered", async || shop.elbv2.server().count(Operation::DeregisterTargets) > 0)
         .await;
     shop.refuse(
@@ -130,7 +133,8 @@ async fn a_run_that_is_killed_anywhere_is_picked_up() {
                 false => Fault::before(Trouble::Silent),
             };
             shop.elbv2.server().fail_next(operation, silent);
-            let running = shop.machine().start_mctg("reconcile --all-contexts --yes");
+            let desk = shop.machine();
+            let running = desk.start_mctg("reconcile --all-contexts --yes");
             let server = shop.elbv2.server();
             until("it asks", async || server.count(operation) > 0).await;
             assert_eq!(running.kill().await.code, None);
@@ -149,7 +153,8 @@ async fn a_ledger_that_is_edited_by_hand_during_the_run() {
         Operation::RegisterTargets,
         Fault::before(Trouble::Late(std::time::Duration::from_secs(2))),
     );
-    let running = shop.machine().start_mctg("reconcile --yes");
+    let desk = shop.machine();
+    let running = desk.start_mctg("reconcile --yes");
     until("it registers", async || shop.elbv2.server().count(Operation::RegisterTargets) > 0).await;
     let text = targets(BLUE.into_iter().chain([GONE[0], "10.0.12.77"])).join(",");
     shop.pair.blue.put(ledger("default", "shop", &text)).await;

@@ -190,20 +190,24 @@ impl Connection {
             let (head, body) = client.send(request).await?.into_parts();
             Ok::<_, kube::Error>(Response::from_parts(head, body.collect_bytes().await?))
         };
+        let late = |limit: Duration| {
+            let text = format!("{} gave no answer within {}s", self.server(), limit.as_secs_f64());
+            Silence::new(SilenceReason::Timeout, text)
+        };
         let answer = match self.timeout {
             None => exchange.await,
             Some(limit) => match tokio::time::timeout(limit, exchange).await {
                 Ok(answer) => answer,
-                Err(_) => {
-                    let text =
-                        format!("{} gave no answer within {}s", self.server(), limit.as_secs_f64());
-                    return Err(self.give_up(Silence::new(SilenceReason::Timeout, text)).into());
-                }
+                Err(_) => return Err(self.give_up(late(limit)).into()),
             },
         };
         let answer = answer.map_err(|error| {
             let (reason, cause) = explain(&error);
-            self.give_up(Silence::new(reason, format!("{}: {cause}", self.server())))
+            // The client's own timer runs as long as ours, and may be the first to ring.
+            self.give_up(match self.timeout.filter(|_| reason == SilenceReason::Timeout) {
+                Some(limit) => late(limit),
+                None => Silence::new(reason, format!("{}: {cause}", self.server())),
+            })
         })?;
         self.has_answered.store(true, Ordering::Relaxed);
         if answer.status() == http::StatusCode::UNAUTHORIZED && self.plugin.is_some() {

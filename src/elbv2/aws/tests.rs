@@ -499,7 +499,7 @@ async fn a_forbidden_batch_is_not_split() {
     for group in groups.values() {
         assert_eq!(
             group.as_ref().unwrap_err().message,
-            "failed to describe 2 target groups in us-east-1: AccessDenied: No."
+            "failed to describe 2 target groups in us-east-1: AccessDenied: No"
         );
     }
     assert_eq!(groups.len(), 2);

@@ -4,9 +4,9 @@ use super::programs::Finished;
 use super::trouble::SECRETS;
 
 /// Traces of Rust's `Debug`, and of a program that broke.
-const DUMPS: [&str; 12] = [
-    "Some(", "None,", "Err(", "Ok(", "Error {", "Error(", "{ kind:", "source:", "Custom {",
-    "code: ", "panicked", "\\\"",
+const DUMPS: [&str; 11] = [
+    "Some(", "None,", "Err(", "Ok(", "Error {", "Error(", "{ kind:", "Custom {", "code: ",
+    "panicked", "\\\"",
 ];
 
 impl Finished {
