@@ -10,6 +10,7 @@ mod bad_luck;
 mod cluster;
 mod crds;
 mod elbv2;
+mod figures;
 mod house;
 mod killed;
 mod story;
