@@ -266,7 +266,11 @@ fn variants(source: &str, name: &str) -> Vec<String> {
     found
 }
 
-const REPORT: &str = include_str!("../../src/report.rs");
+const REPORT: &str = concat!(
+    include_str!("../../src/report.rs"),
+    include_str!("../../src/report/status.rs"),
+    include_str!("../../src/report/reconcile.rs"),
+);
 const PLAN: &str = include_str!("../../src/plan.rs");
 const ENDPOINTS: &str = include_str!("../../src/endpoints.rs");
 
