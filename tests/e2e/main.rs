@@ -12,6 +12,7 @@ mod contexts;
 mod controllers;
 mod crds;
 mod elbv2;
+mod figures;
 mod house;
 mod killed;
 mod kinds;
