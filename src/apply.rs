@@ -269,7 +269,12 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
                         .cluster
                         .write_ledger(namespace, &ledger.name, after, version.as_deref())
                         .await;
+                    let version = written.as_ref().ok().map(|ledger| ledger.version.clone());
                     self.told_write(Action::WriteLedger, after.len(), written.map(|_| ()));
+                    if let Some(version) = version {
+                        let phantoms = finish.phantoms(&self.done.deregistered);
+                        self.keep_what_came_back(&ledger.name, after, &phantoms, &version).await;
+                    }
                 }
                 (None, Some(version)) => {
                     let deleted =
@@ -286,6 +291,30 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
                 .remove_finalizer(namespace, &self.plan.binding.name, &self.plan.uid)
                 .await;
             self.told_write(Action::RemoveFinalizer, 0, removed);
+        }
+    }
+
+    /// Tracks phantoms again that were registered while the ledger lost them: another run in this
+    /// cluster, whose pod came back in between, saw them tracked and wrote no ledger.
+    async fn keep_what_came_back(
+        &mut self,
+        name: &str,
+        after: &BTreeSet<Target>,
+        phantoms: &BTreeSet<Target>,
+        version: &str,
+    ) {
+        if phantoms.is_empty() {
+            return;
+        }
+        // No answer: the next run finds what is desired and not tracked.
+        let listed = self.load_balancers.targets(self.access, self.arn).await.unwrap_or_default();
+        let came_back = listed.into_iter().filter(TargetDescription::is_registered);
+        let came_back = came_back.map(|listed| listed.target).filter(|t| phantoms.contains(t));
+        let kept: BTreeSet<Target> = came_back.chain(after.iter().cloned()).collect();
+        if kept.len() > after.len() {
+            let namespace = &self.plan.binding.namespace;
+            let written = self.cluster.write_ledger(namespace, name, &kept, Some(version)).await;
+            self.told_write(Action::WriteLedger, kept.len(), written.map(|_| ()));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::facts::Facts;
+use crate::facts::{ClusterFacts, Facts};
 use crate::target::TargetDescription;
 use crate::view::{self, BindingView, GroupView, TargetView};
 
@@ -68,9 +68,10 @@ enum Presence {
 
 /// Gives every target of a view its class, and says whether its difference is pending.
 pub(crate) fn classify(facts: &Facts, group: &mut GroupView<'_>) {
-    let everything_read = facts.clusters.len() > 1
-        && facts.clusters.iter().all(|cluster| cluster.is_read_in_full())
-        && facts.may_bind(group.arn).is_none();
+    let read = |cluster: &ClusterFacts| {
+        cluster.is_read_in_full() && !cluster.bindings().any(|it| it.may_name(group.arn))
+    };
+    let everything_read = facts.clusters.len() > 1 && facts.clusters.iter().all(read);
     let cells = Cells::of(&group.bindings, group.facts.targets.is_ok(), everything_read);
     for (target, view) in &mut group.targets {
         let unregistrable = |binding: usize| {
@@ -197,7 +198,7 @@ fn with(bindings: &[usize], binding: usize) -> Vec<usize> {
 mod tests {
     use super::*;
     use crate::endpoints::Unregistrable;
-    use crate::facts::Aliveness;
+    use crate::facts::{Aliveness, Silence, SilenceReason};
     use crate::testing::{World, arn, now, registered, silence, target, words};
     use crate::view::GroupView;
 
@@ -282,18 +283,20 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_unclaimed_while_a_binding_that_names_the_group_is_not_resolved() {
-        let by_name = |name: &str| {
-            let name = name.to_owned();
-            let world = registered("9").cluster("blue", "", "").cluster("green", "9", "9");
-            classes(&world.with(move |binding| {
-                binding.binding.spec.target_group_arn = String::new();
-                binding.binding.spec.target_group_name = name;
-                binding.group = Err(silence());
+    fn nothing_is_unclaimed_while_a_binding_names_the_group_and_cannot_be_resolved() {
+        let named = |name: &str, reason| {
+            let world = registered("9").cluster("blue", "", "").cluster("green", "", "");
+            let world = world.binding("named", "", "");
+            classes(&world.with(|binding| {
+                binding.binding.spec.target_group_arn.clear();
+                name.clone_into(&mut binding.binding.spec.target_group_name);
+                binding.group = Err(Silence::new(reason, "no answer"));
             }))
         };
-        assert_eq!(by_name(arn().name()), "9=unknown");
-        assert_eq!(by_name("another"), "9=unclaimed");
+        let name = arn().name().to_owned();
+        assert_eq!(named(&name, SilenceReason::Forbidden), "9=unknown");
+        assert_eq!(named(&name, SilenceReason::NotFound), "9=unclaimed");
+        assert_eq!(named("another", SilenceReason::Forbidden), "9=unclaimed");
     }
 
     #[test]

@@ -28,21 +28,6 @@ pub struct Facts {
     pub narrowed: bool,
 }
 
-impl Facts {
-    /// Finds a binding that names a group of this name and whose group is not known: nobody can say
-    /// that this group is not its own, nor what it desires there.
-    pub fn may_bind(&self, arn: &TargetGroupArn) -> Option<BindingRef> {
-        self.clusters.iter().find_map(|cluster| {
-            let binding = cluster.bindings().find(|binding| {
-                let not_known = |silence: &Silence| silence.reason != SilenceReason::NotFound;
-                binding.group.as_ref().is_err_and(not_known)
-                    && binding.binding.spec.target_group_name == arn.name()
-            })?;
-            Some(binding.reference(&cluster.context))
-        })
-    }
-}
-
 /// What could be read, or why it could not.
 pub type Reading<T> = Result<T, Silence>;
 
@@ -182,6 +167,15 @@ impl BindingFacts {
     /// The binding's reference in `context`.
     pub fn reference(&self, context: &str) -> BindingRef {
         self.binding.reference(context)
+    }
+
+    /// Says whether it names this group, and it could not be found out which group that is.
+    pub fn may_name(&self, group: &TargetGroupArn) -> bool {
+        let spec = &self.binding.spec;
+        let not_known = |silence: &Silence| silence.reason != SilenceReason::NotFound;
+        spec.target_group_arn.is_empty()
+            && spec.target_group_name == group.name()
+            && self.group.as_ref().is_err_and(not_known)
     }
 }
 

@@ -87,11 +87,12 @@ async fn status<C: Cluster, L: LoadBalancers>(
 ) -> Result<Exit, CliError> {
     let thresholds = thresholds(global)?;
     let selection = Selection { all: args.all, ..selection(&args.names, global)? };
+    let chosen = global.namespace.is_some() || global.selector.is_some();
     let started = Instant::now();
     let (report, ignored) =
         observe_status(world, selection, &thresholds, global.deep, terminal).await?;
     let exit = exit::of_status(&report, &thresholds);
-    let run = Run { took: Some(started.elapsed()), exit, ignored };
+    let run = Run { took: Some(started.elapsed()), exit, ignored, chosen };
     let wide = global.output == Output::Wide;
     terminal.print(wide, |look, out| match global.output {
         Output::Table | Output::Wide => render::status::write(&report, &run, look, out),

@@ -4,6 +4,7 @@ use super::catalogue::{
     MISSING_TARGETS, STALE_TARGETS, TARGET_GROUP_GONE, UNCLAIMED_TARGETS, UNTRACKED_TARGETS,
 };
 use super::{Finding, Severity, counted, listed, reconcile_line};
+use crate::binding::Flavour;
 use crate::class::Class;
 use crate::facts::{Aliveness, SilenceReason};
 use crate::target::{HealthState, Target};
@@ -56,7 +57,7 @@ fn missing(group: &GroupView<'_>, index: usize) -> Option<Finding> {
             .finding(severity, message)
             .about(binding)
             .with_targets(targets)
-            .with_fix(reconcile_line(binding)),
+            .with_fix(is_ours(binding).then(|| reconcile_line(binding))),
     )
 }
 
@@ -137,6 +138,12 @@ fn of_class<'a>(
     let chosen =
         group.targets.iter().filter(|(_, of)| of.class == class && !of.pending && holds(of));
     chosen.map(|(target, _)| *target).collect()
+}
+
+/// Says whether `reconcile` acts on a binding at all: not on exclusive ones, nor on Auto Mode's.
+fn is_ours(binding: &BindingView<'_>) -> bool {
+    let binding = &binding.facts.binding;
+    binding.spec.multi_cluster_target_group && binding.flavour == Flavour::LoadBalancerController
 }
 
 /// Beside a controller these are its to repair.

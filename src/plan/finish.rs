@@ -27,6 +27,16 @@ impl Finish {
         let gone: BTreeSet<Target> = deregistered.union(&self.hand_over).cloned().collect();
         self.ledger.as_ref()?.without(self.keep.clone(), &gone)
     }
+
+    /// What leaves the ledger only because nothing of that name is registered: entries of `before`
+    /// that neither stay, nor were deregistered, nor were handed over.
+    pub fn phantoms(&self, deregistered: &BTreeSet<Target>) -> BTreeSet<Target> {
+        let before = self.ledger.iter().filter_map(|ledger| ledger.before.as_ref()).flatten();
+        let leaves = |target: &&Target| {
+            [&self.keep, &self.hand_over, deregistered].iter().all(|set| !set.contains(*target))
+        };
+        before.filter(leaves).cloned().collect()
+    }
 }
 
 /// Joins the plan that was shown with the plan of the second reading; `None` where the second

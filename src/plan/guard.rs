@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{BlockedReason, Pass, Request};
 use crate::binding::BindingRef;
-use crate::facts::{BindingFacts, ClusterFacts, Facts, Holder, Silence, SilenceReason};
+use crate::facts::{ClusterFacts, Facts, Holder};
 use crate::owner::{self, Standing as Ownership};
 use crate::target::{HealthState, Target, TargetDescription};
 use crate::view::{BindingView, GroupView};
@@ -121,7 +121,7 @@ fn unheard(facts: &Facts, group: &GroupView<'_>, index: usize) -> (Option<String
     let unread = others.map(|(_, other)| other).filter(|other| other.desired().is_none());
     let mut unread: Vec<BindingRef> = unread.map(BindingView::reference).collect();
     for cluster in &facts.clusters {
-        let may_be_of_group = cluster.bindings().filter(|binding| may_name(binding, group));
+        let may_be_of_group = cluster.bindings().filter(|binding| binding.may_name(group.arn));
         unread.extend(may_be_of_group.map(|binding| binding.reference(&cluster.context)));
     }
     let unread_owner = || match owner::standing(facts, group) {
@@ -132,13 +132,4 @@ fn unheard(facts: &Facts, group: &GroupView<'_>, index: usize) -> (Option<String
     let anywhere = facts.clusters.iter().find_map(silent);
     let anywhere = anywhere.or_else(|| unread.first().map(BindingRef::to_string));
     (here, anywhere.or_else(unread_owner))
-}
-
-/// Says whether a binding whose group could not be found out names this one.
-fn may_name(binding: &BindingFacts, group: &GroupView<'_>) -> bool {
-    let spec = &binding.binding.spec;
-    let not_known = |silence: &Silence| silence.reason != SilenceReason::NotFound;
-    spec.target_group_arn.is_empty()
-        && spec.target_group_name == group.arn.name()
-        && binding.group.as_ref().is_err_and(not_known)
 }

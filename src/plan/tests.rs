@@ -462,3 +462,74 @@ fn the_second_half_acts_on_nothing_that_can_no_longer_be_acted_on() {
     let second = plan(&unread.facts, &request(&["blue"]), Pass::Second);
     assert_eq!(finish(&first.bindings[0], &second.bindings[0]), None);
 }
+
+#[test]
+fn what_somebody_else_put_into_the_ledger_in_between_stays() {
+    let first = planned(&watched(registered("1").cluster("blue", "1", "1 9")), &request(&["blue"]));
+    let later = watched(registered("1").cluster("blue", "1", "1 8 9"));
+    let second = plan(&later.facts, &request(&["blue"]), Pass::Second);
+    let finish = finish(&first.bindings[0], &second.bindings[0]).unwrap();
+    assert_eq!(finish.ledger_after(&targets("")), Some(targets("1 8")), "8 may be on its way");
+}
+
+#[test]
+fn a_phantom_that_is_anothers_live_target_by_now_is_handed_over_at_once() {
+    let facts = |listed| registered(listed).cluster("blue", "1", "1 5").cluster("green", "5", "5");
+    let first = planned(&facts("1"), &request(&["blue"]));
+    let second = plan(&facts("1 5").facts, &request(&["blue"]), Pass::Second);
+    let finish = finish(&first.bindings[0], &second.bindings[0]).unwrap();
+    assert_eq!(finish.ledger_after(&targets("")), Some(targets("1")));
+}
+
+#[test]
+fn who_holds_an_address_proves_nothing_while_a_binding_of_the_same_cluster_is_unread() {
+    let world = registered("1 3")
+        .cluster("blue", "1", "1 3")
+        .held("3")
+        .binding("other", "", "")
+        .endpoints_unread();
+    let world = watched(world);
+    let plan = planned(&world, &request(&["blue"]));
+    let waits = plan.bindings.iter().find(|plan| plan.binding.name == "shop").map(describe);
+    assert_eq!(waits.unwrap(), "Deregister 3 Silent(blue web/other)");
+}
+
+#[test]
+fn while_namespaces_are_hidden_only_pods_of_the_bindings_own_prove_an_address() {
+    let hidden = |namespace: &str| {
+        let mut world = registered("1 3").cluster("blue", "1", "1 3").held("3");
+        world.last().hidden.push(silence());
+        for holder in world.last().holders.values_mut().flatten().flatten() {
+            if let crate::facts::Holder::Pod(pod) = holder {
+                pod.name.namespace = namespace.to_owned();
+            }
+        }
+        blue(&watched(world))
+    };
+    assert_eq!(hidden("web"), "-3, [1 3] > [1]");
+    assert_eq!(hidden("elsewhere"), "Deregister 3 Silent(blue)");
+}
+
+#[test]
+fn a_binding_by_name_whose_group_is_not_known_may_desire_what_this_group_lists() {
+    let by_name = |name: &str, group: crate::facts::Silence| {
+        let name = name.to_owned();
+        let world = registered("1 3").cluster("blue", "1", "1 3").cluster("green", "", "");
+        blue(&world.with(move |binding| {
+            binding.binding.spec.target_group_arn = String::new();
+            binding.binding.spec.target_group_name = name;
+            binding.group = Err(group);
+        }))
+    };
+    let group = crate::testing::arn();
+    assert_eq!(by_name(group.name(), silence()), "Deregister 3 Silent(green web/shop)");
+    assert_eq!(by_name("another", silence()), "-3, [1 3] > [1]");
+}
+
+#[test]
+fn a_target_that_two_bindings_let_go_of_counts_once() {
+    let world = registered("1 3").cluster("blue", "1", "1 3").binding("other", "", "3").held("3");
+    let plan = planned(&watched(world), &request(&["blue"]));
+    let plans: Vec<String> = plan.bindings.iter().map(describe).collect();
+    assert_eq!(plans, ["-3, [3] > []", "-3, [1 3] > [1]"]);
+}

@@ -76,7 +76,7 @@ async fn status_shows_both_shares_and_all_that_happened_behind_everybodys_back()
     assert_eq!(classes.values().filter(|class| *class == "inSync").count(), 4);
     assert_eq!(codes(&status), ["MCTG201", "MCTG202", "MCTG204", "MCTG301", "MCTG301"]);
     for (target, name) in
-        [(LOST, "MissingTargets"), (LEFT, "StaleTargets"), (FOREIGN, "UnclaimedTargets")]
+        [(LOST, "MCTG201 MissingTargets"), (LEFT, "MCTG202 StaleTargets"), (FOREIGN, "MCTG204")]
     {
         assert!(finished.stdout.contains(target), "{target}:\n{}", finished.stdout);
         assert!(finished.stdout.contains(name), "{name}:\n{}", finished.stdout);

@@ -4,3 +4,4 @@ mod documents;
 mod krew;
 mod laws;
 mod package;
+mod reconcile;

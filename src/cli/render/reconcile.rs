@@ -80,10 +80,7 @@ pub(crate) fn summary(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let names = Names::of(&report.contexts);
-    if !report.findings.is_empty() {
-        findings::write(&report.findings, &names, look, out)?;
-        writeln!(out)?;
-    }
+    tell_findings(report, &names, look, out)?;
     let mut todo = Vec::new();
     let plans = || report.bindings.iter().map(|binding| &binding.plan);
     let register: usize = plans().map(|plan| plan.register.len()).sum();
@@ -137,10 +134,7 @@ pub(crate) fn closing(
             }
         }
     }
-    if !report.findings.is_empty() {
-        findings::write(&report.findings, &names, look, out)?;
-        writeln!(out)?;
-    }
+    tell_findings(report, &names, look, out)?;
     let sum = |wanted: Action| -> usize {
         let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
         steps
@@ -396,6 +390,23 @@ fn target(blocked: &BlockedReport) -> Option<String> {
 }
 
 /// `, 2 withheld`: what the group cannot take is nobody's decision, and not counted.
+/// Findings stand after a blank line, which bindings have left already, and leave one.
+fn tell_findings(
+    report: &Reconcile,
+    names: &Names,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if report.findings.is_empty() {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    findings::write(&report.findings, names, look, &mut text)?;
+    let text = if report.bindings.is_empty() { &text } else { text.trim_ascii_start() };
+    out.write_all(text)?;
+    writeln!(out)
+}
+
 fn withheld(report: &Reconcile) -> String {
     let withheld = report
         .bindings
@@ -403,7 +414,7 @@ fn withheld(report: &Reconcile) -> String {
         .flat_map(|binding| &binding.plan.blocked)
         .filter(|blocked| blocked.reason != BlockedReason::Unregistrable)
         .count();
-    format!(", {withheld} withheld")
+    if withheld == 0 { String::new() } else { format!(", {withheld} withheld") }
 }
 
 fn action(action: Action) -> &'static str {

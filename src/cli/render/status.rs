@@ -23,6 +23,8 @@ pub(crate) struct Run {
     pub(crate) exit: Exit,
     /// How many findings were left out because the user asked for it.
     pub(crate) ignored: usize,
+    /// Whether `-n` or `-l` chose among what was read.
+    pub(crate) chosen: bool,
 }
 
 /// Writes a status.
@@ -40,7 +42,7 @@ pub(crate) fn write(
     if report.demo {
         demo_mark(look, out)?;
     }
-    verdict(report, &names, look, out)?;
+    verdict(report, run, &names, look, out)?;
     if report.target_groups.len() > GROUPS_IN_FULL_MAX && !look.wide {
         many::write(report, &names, look, out)?;
     } else {
@@ -57,7 +59,13 @@ pub(crate) fn demo_mark(look: &Look, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}  {words}\n", look.styles.strong("DEMO"))
 }
 
-fn verdict(report: &Status, names: &Names, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+fn verdict(
+    report: &Status,
+    run: &Run,
+    names: &Names,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let worst = report.findings.iter().map(|finding| finding.severity).max();
     let (word, painted) = match worst {
         _ if !report.complete => ("INCOMPLETE", look.styles.warn("INCOMPLETE")),
@@ -85,7 +93,7 @@ fn verdict(report: &Status, names: &Names, look: &Look, out: &mut dyn Write) -> 
             format!("{subject}: {}.", rule.gist)
         });
     }
-    text.push(totals(report));
+    text.push(totals(report, run));
     let fine = report.complete && worst.is_none_or(|worst| worst == Severity::Info);
     if fine && !report.target_groups.is_empty() && is_calm(report) {
         text.push("Nothing to do.".to_owned());
@@ -154,7 +162,7 @@ fn unread(report: &Status, names: &Names) -> String {
 }
 
 /// `1 shared target group, 2 clusters, 5/5 targets healthy.`
-fn totals(report: &Status) -> String {
+fn totals(report: &Status, run: &Run) -> String {
     let groups = &report.target_groups;
     let read: Vec<&ContextReport> =
         report.contexts.iter().filter(|context| context.same_as.is_none()).collect();
@@ -163,6 +171,10 @@ fn totals(report: &Status) -> String {
         return match (read.iter().any(|context| context.reachable), bindings) {
             (false, _) => "Nothing was read.".to_owned(),
             (true, 0) => "No TargetGroupBinding in what was read.".to_owned(),
+            (true, _) if run.chosen => format!(
+                "No binding of a shared target group was chosen, among {} that were read.",
+                count(bindings, "binding")
+            ),
             (true, _) => format!(
                 "No shared target group among {}; --all shows those that are not shared.",
                 count(bindings, "binding")

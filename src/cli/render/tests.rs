@@ -280,7 +280,7 @@ fn half_read_pair() -> Status {
 
 fn show(report: &Status, look: &Look) -> String {
     let exit = exit::of_status(report, &Thresholds::default());
-    let run = Run { took: Some(Duration::from_millis(420)), exit, ignored: 0 };
+    let run = Run { took: Some(Duration::from_millis(420)), exit, ignored: 0, chosen: false };
     let mut out = Vec::new();
     status::write(report, &run, look, &mut out).unwrap();
     String::from_utf8(out).unwrap()

@@ -39,6 +39,11 @@ impl Moto {
         Self { port, _server: server, _folder: folder }
     }
 
+    /// Its endpoint URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// Makes one call of `service`'s Query API and returns the HTTP status and the XML.
     ///
     /// Written out by hand so that nothing under test is used to look at what it did.

@@ -74,6 +74,20 @@ impl Desk {
         self.start(&programs().kubectl, args.split_whitespace()).finish().await
     }
 
+    /// Starts kubectl with arguments that may hold blanks or nothing.
+    pub(crate) fn start_kubectl<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Running {
+        self.start(&programs().kubectl, args)
+    }
+
+    /// Puts the home folder on the `PATH`.
+    pub(crate) fn on_path(mut self) -> Self {
+        let mut path = self.home.path().as_os_str().to_owned();
+        path.push(":");
+        path.push(&self.env["PATH"]);
+        self.env.insert("PATH".to_owned(), path);
+        self
+    }
+
     /// Starts the plugin, to be killed or interrupted midway.
     pub(crate) fn start_mctg(&self, args: &str) -> Running {
         self.start(Path::new(MCTG), args.split_whitespace())
