@@ -4,7 +4,7 @@ use mctg::sim::elbv2::NewGroup;
 use mctg::sim::world::{VPC, ZONES};
 use serde_json::{Value, json};
 
-use crate::support::objects::{binding, ledger, pod, service, slice};
+use crate::support::objects::{binding, ledger, node, pod, service, slice};
 use crate::support::shop::{BLUE, GREEN, Shop, serve, share, targets};
 
 #[tokio::test]
@@ -110,7 +110,10 @@ async fn a_binding_by_name_is_resolved() {
     let bindings = status["targetGroups"][0]["bindings"].as_array().expect("bindings");
     assert_eq!(bindings.len(), 2, "{status:#}");
 
-    // While it is not known which group it names, what it may claim is nobody's to call unclaimed.
+    // Nothing tells the region. While it is not known which group it names, what it may claim is nobody's to call unclaimed.
+    for index in 0..3 {
+        shop.pair.green.delete(&node(&format!("node-{index}"), "i-0", "us-east-1a")).await;
+    }
     let lost = shop.desk.mctg("status -o json").await.ended(3).json();
     let bindings = lost["targetGroups"][0]["bindings"].as_array().expect("bindings");
     assert_eq!(bindings.len(), 1, "{lost:#}");
