@@ -123,7 +123,8 @@ impl<'a> Cells<'a> {
     /// The class, or unknown where a cell that could not be read would decide it.
     ///
     /// Turning one unread cell at a time is enough: every row but `contested` is lost by the first
-    /// cell that turns, and what makes a target contested is a pair of which one half is known.
+    /// cell that turns. A binding that is not known to claim the target counts only where nobody
+    /// is: like a silent context it may contest anything, and one bad binding hides no good one.
     fn class(&self, view: &TargetView<'_>, unregistrable: bool) -> Class {
         let presences: &[Presence] = match view.listed.map(TargetDescription::is_registered) {
             Some(true) => &[Presence::Registered],
@@ -131,20 +132,19 @@ impl<'a> Cells<'a> {
             None if self.targets_read => &[Presence::Absent],
             None => &[Presence::Absent, Presence::Draining, Presence::Registered],
         };
-        let class = self.row(&view.desired_by, &view.tracked_by, presences[0], unregistrable);
+        let (desired, tracked) = (&view.desired_by, &view.tracked_by);
+        let unclaimed = desired.is_empty() && tracked.is_empty();
+        let counts = |b: &&usize| unclaimed || desired.contains(b) || tracked.contains(b);
+        let class = self.row(desired, tracked, presences[0], unregistrable);
         let certain = presences.iter().all(|presence| {
             let holds = |desired: &[usize], tracked: &[usize]| {
                 self.row(desired, tracked, *presence, unregistrable) == class
             };
-            holds(&view.desired_by, &view.tracked_by)
-                && self
-                    .desires_unread
-                    .iter()
-                    .all(|b| holds(&with(&view.desired_by, *b), &view.tracked_by))
-                && self
-                    .tracks_unread
-                    .iter()
-                    .all(|b| holds(&view.desired_by, &with(&view.tracked_by, *b)))
+            let mut desires = self.desires_unread.iter().filter(counts);
+            let mut tracks = self.tracks_unread.iter().filter(counts);
+            holds(desired, tracked)
+                && desires.all(|b| holds(&with(desired, *b), tracked))
+                && tracks.all(|b| holds(desired, &with(tracked, *b)))
         });
         if certain { class } else { Class::Unknown }
     }
@@ -301,26 +301,31 @@ mod tests {
 
     #[test]
     fn a_cell_that_could_not_be_read_makes_the_class_unknown_where_it_decides() {
-        let world = registered("1 2 9")
+        let world = registered("2 9")
             .cluster("blue", "1", "1")
             .cluster("green", "", "2")
             .endpoints_unread();
-        // Green may desire each of them: 1 would be contested, 2 in sync, 9 untracked.
-        assert_eq!(classes(&world), "1=unknown 2=unknown 9=unknown");
+        // Green may desire both: 2 would be in sync, 9 untracked.
+        assert_eq!(classes(&world), "1=missing 2=unknown 9=unknown");
+    }
+
+    #[test]
+    fn a_bad_binding_hides_no_good_one() {
+        let good = || registered("1 2").cluster("blue", "1", "1 2").cluster("green", "", "");
+        assert_eq!(classes(&good().endpoints_unread()), "1=inSync 2=stale");
+        let bad_ledger = good().with(|binding| {
+            binding.ledger = Err(crate::facts::LedgerFault::Silent(silence()));
+        });
+        assert_eq!(classes(&bad_ledger), "1=inSync 2=stale");
     }
 
     #[test]
     fn a_cell_that_could_not_be_read_does_not_matter_where_the_row_fits_either_way() {
         let contested = registered("1").cluster("blue", "1", "1").cluster("red", "1", "1");
-        let world = contested.cluster("green", "", "").endpoints_unread();
+        let world = contested.with(|binding| {
+            binding.ledger = Err(crate::facts::LedgerFault::Silent(silence()));
+        });
         assert_eq!(classes(&world), "1=contested");
-        let world =
-            registered("1").cluster("blue", "1", "1").binding("other", "", "").endpoints_unread();
-        assert_eq!(
-            classes(&world),
-            "1=inSync",
-            "another binding of the same cluster may desire it too"
-        );
     }
 
     #[test]

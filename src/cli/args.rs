@@ -15,7 +15,7 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use mctg::plan::Cap;
 
 pub(crate) use self::refused::Refused;
-use self::values::{duration, max_deregister, rate};
+use self::values::{duration, endpoint_url, max_deregister, rate};
 use super::help;
 
 /// The name by which users call this program.
@@ -155,7 +155,7 @@ pub(crate) struct Global {
     #[arg(long, value_name = "REGION", global = true, help_heading = "AWS")]
     pub(crate) region: Option<String>,
     /// Address of the Elastic Load Balancing API
-    #[arg(long, value_name = "URL", global = true, help_heading = "AWS")]
+    #[arg(value_parser = endpoint_url, long, value_name = "URL", global = true, help_heading = "AWS")]
     pub(crate) endpoint_url: Option<String>,
     /// Do not assume the roles that bindings name
     #[arg(long, global = true, help_heading = "AWS")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::catalogue::{AWS_UNREADABLE, CONTEXT_UNREACHABLE, FORBIDDEN, OWNER_NOT_READ, Rule};
-use super::{Finding, Severity, counted};
+use super::{Finding, Severity, counted, quoted};
 use crate::endpoints::Unresolved;
 use crate::facts::{
     BindingFacts, ClusterFacts, Facts, GroupFacts, LedgerFault, Silence, SilenceReason,
@@ -36,9 +36,14 @@ fn of_cluster(cluster: &ClusterFacts, groups: &[&GroupView<'_>]) -> Vec<Finding>
         };
         let message =
             format!("{}: {} That hides {hides}.", cluster.context, sentence(&silence.message));
+        let context = quoted(&cluster.context);
+        let fix = match silence.reason {
+            SilenceReason::Forbidden => format!("kubectl --context {context} auth can-i --list"),
+            _ => format!("kubectl --context {context} get --raw /readyz"),
+        };
         Finding {
             context: Some(cluster.context.clone()),
-            ..rule.finding(Severity::Critical, message)
+            ..rule.finding(Severity::Critical, message).with_fix(fix)
         }
     };
     if let Err(silence) = &cluster.bindings {
@@ -115,13 +120,22 @@ fn of_aws(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection) -> Ve
             selection.chooses_by_name(&binding.binding, None)
                 || groups.iter().any(|group| group.arn.name() == name)
         };
-        if let Err(silence) = &binding.group
+        if let Err(binding_silence) = &binding.group
             && matters()
         {
             let reference = binding.reference(&cluster.context);
-            let silence = sentence(&silence.message);
+            let silence = sentence(&binding_silence.message);
             let message = format!("The target group of {reference} is not known: {silence}");
-            let finding = AWS_UNREADABLE.finding(Severity::Critical, message);
+            // An ARN that is none is wrong in the binding; AWS was not even asked.
+            let fix = (binding_silence.reason == SilenceReason::Invalid).then(|| {
+                format!(
+                    "kubectl --context {} -n {} edit targetgroupbindings.elbv2.k8s.aws {}",
+                    quoted(&reference.context),
+                    reference.namespace,
+                    reference.name
+                )
+            });
+            let finding = AWS_UNREADABLE.finding(Severity::Critical, message).with_fix(fix);
             findings.push(Finding {
                 context: Some(reference.context),
                 namespace: Some(reference.namespace),

@@ -14,6 +14,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| complaint())
 }
 
+/// Checks an address, so that a mistake in it is no failure of AWS.
+pub(super) fn endpoint_url(text: &str) -> Result<String, String> {
+    let uri: Option<http::Uri> = text.parse().ok();
+    let is_web =
+        |uri: http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    match uri.is_some_and(is_web) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{text}` is no address such as https://localhost:4566")),
+    }
+}
+
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),

@@ -151,7 +151,7 @@ pub(crate) fn closing(
     let withheld_any = report.bindings.iter().any(|b| !b.plan.blocked.is_empty());
     let mut text = if !tried && !failed && !withheld_any && exit == Exit::Fine {
         "Nothing to do.".to_owned()
-    } else if tried || failed {
+    } else if tried {
         format!(
             "{head} in {}: {} registered, {} deregistered{}.",
             elapsed(took),
@@ -160,7 +160,7 @@ pub(crate) fn closing(
             withheld(report)
         )
     } else {
-        format!("Nothing was done, in {}{}.", elapsed(took), withheld(report))
+        format!("Nothing was done ({}){}.", elapsed(took), withheld(report))
     };
     let waiting: Vec<String> = report
         .bindings
