@@ -61,23 +61,34 @@ def main():
             environment = {
                 "HOME": home, "KUBECONFIG": kubeconfig, "GROUP": group, "AWS_ENDPOINT_URL": url,
                 "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
+                # Version 1 of the AWS CLI knows only this one.
+                "AWS_DEFAULT_REGION": "us-east-1",
                 "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "",
                 "PATH": os.path.dirname(program) + os.pathsep + real_path(),
             }
-            environment["BALANCER"] = subprocess.run(
-                ["aws", "elbv2", "describe-target-groups", "--target-group-arns", group, "--query",
-                 "TargetGroups[0].LoadBalancerArns[0]", "--output", "text"],
-                env=environment, check=True, capture_output=True, text=True).stdout.strip()
+            environment["BALANCER"] = balancer(environment)
             flags = ["--aws-qps", options.aws_qps] if options.aws_qps else []
             compare(environment, options.runs, {
                 "by hand: 6 kubectl get, 5 aws elbv2 describe": ["sh", "-ec", BY_HAND],
                 "kubectl mctg status": ["kubectl", "mctg", "status", "-o", "json", *flags],
                 "kubectl-mctg status (without kubectl)": [program, "status", "-o", "json", *flags],
             })
-            print(f"\nlimiter: {'--aws-qps ' + options.aws_qps if options.aws_qps else 'default'}")
+            for tool in (["kubectl", "version", "--client"], ["aws", "--version"]):
+                print(subprocess.run(tool, env=environment, capture_output=True, text=True).stdout.splitlines()[0])
+            print(f"limiter: {'--aws-qps ' + options.aws_qps if options.aws_qps else 'default'}")
         finally:
             house.stdin.close()
             house.wait()
+
+
+def balancer(environment):
+    described = subprocess.run(
+        ["aws", "elbv2", "describe-target-groups", "--target-group-arns", environment["GROUP"], "--query",
+         "TargetGroups[0].LoadBalancerArns[0]", "--output", "text"],
+        env=environment, capture_output=True, text=True)
+    if described.returncode != 0:
+        sys.exit(f"error: aws: {described.stderr.strip()}")
+    return described.stdout.strip()
 
 
 def compare(environment, runs, contestants):
@@ -113,11 +124,11 @@ def measure(command, environment):
 
 
 def real_path():
-    """The PATH with what stands behind version managers' shims: those cost more than what they start."""
-    folders = [os.path.dirname(os.path.realpath(shutil.which("kubectl")))]
-    found = subprocess.run(["pyenv", "which", "aws"], capture_output=True, text=True) if shutil.which("pyenv") else None
-    aws = found.stdout.strip() if found and found.returncode == 0 else shutil.which("aws")
-    return os.pathsep.join([os.path.dirname(aws), *folders, os.environ["PATH"]])
+    """The PATH, with the tests' own kubectl first, and aws without a version manager's shim, which costs time of its own."""
+    shim = shutil.which("pyenv") and subprocess.run(["pyenv", "which", "aws"], capture_output=True, text=True)
+    aws = shim.stdout.strip() if shim and shim.returncode == 0 else shutil.which("aws")
+    folders = [os.environ.get("KUBEBUILDER_ASSETS", os.path.join(target(), "servers")), os.path.dirname(aws)]
+    return os.pathsep.join([*folders, os.environ["PATH"]])
 
 
 def target():
