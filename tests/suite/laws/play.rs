@@ -46,8 +46,7 @@ pub(super) fn play(history: &History, plant: Option<Plant>) -> Vec<String> {
         play.happen(event);
     }
     play.settle();
-    let violations = std::mem::take(&mut play.judge().violations);
-    violations
+    std::mem::take(&mut play.judge().violations)
 }
 
 impl Play {
