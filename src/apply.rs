@@ -15,7 +15,7 @@ use self::targets::Failure;
 use crate::binding::{BindingRef, Flavour};
 use crate::cluster::{Cluster, WriteError};
 use crate::elbv2::{Access, LoadBalancers};
-use crate::facts::{Silence, SilenceReason};
+use crate::facts::{Facts, Silence, SilenceReason};
 use crate::ledger;
 use crate::plan::{self, Action, BindingPlan, Blocked, Finish, LedgerPlan, Plan, Standing, Via};
 use crate::report::{Step, StepResult};
@@ -73,8 +73,8 @@ impl Done {
 /// What is told while it is done.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
-    /// The plan about to be applied.
-    Planned(&'a Plan),
+    /// What was observed, and the plan about to be applied.
+    Planned(&'a Facts, &'a Plan),
     /// A step that ended.
     Step(&'a BindingRef, &'a Step),
     /// Registered targets that are not past their first checks yet.

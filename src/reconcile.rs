@@ -15,7 +15,7 @@ use crate::elbv2::{Access, LoadBalancers};
 use crate::facts::Facts;
 use crate::observe::{self, Detail, Scope};
 use crate::plan::{self, Pass, Plan, Request};
-use crate::report::{BindingReport, Reconcile};
+use crate::report::Reconcile;
 use crate::target::{Health, HealthState, Target, TargetGroupArn};
 
 /// How often a binding is planned again because somebody else wrote its ledger in between.
@@ -35,9 +35,9 @@ pub struct Reconciler<'a, C, L, T> {
     options: Options,
 }
 
-/// Puts a plan in the words of the document, as far as the plan alone tells.
-pub fn describe(plan: &Plan) -> Vec<BindingReport> {
-    plan.bindings.iter().map(|plan| report::binding_report(plan, None, None)).collect()
+/// Writes the document of a plan that is not applied, or not yet.
+pub fn describe(facts: &Facts, plan: &Plan, request: &Request) -> Reconcile {
+    report::dry_run(facts, plan, request)
 }
 
 /// How to reconcile.
@@ -63,7 +63,7 @@ pub struct Planned {
 impl Planned {
     /// Writes the document of a dry run.
     pub fn report(&self, request: &Request) -> Reconcile {
-        report::dry_run(&self.facts, &self.plan, request)
+        describe(&self.facts, &self.plan, request)
     }
 }
 
@@ -100,7 +100,7 @@ where
             first.plan.narrow_to(approved);
         }
         let mut done = BTreeMap::new();
-        let mut again = self.round(&first.plan, &self.options.request, &mut done, listener).await;
+        let mut again = self.round(&first, &self.options.request, &mut done, listener).await;
         for _ in 1..ROUNDS_MAX {
             if again.is_empty() {
                 break;
@@ -108,7 +108,7 @@ where
             let request = Request { only: Some(again), ..self.options.request.clone() };
             let mut planned = self.read(&request, Pass::First).await;
             planned.plan.narrow_to(&first.plan);
-            again = self.round(&planned.plan, &request, &mut done, listener).await;
+            again = self.round(&planned, &request, &mut done, listener).await;
         }
         let Planned { facts, plan } = first;
         let open = match self.options.wait {
@@ -121,12 +121,13 @@ where
     /// Applies one plan, and returns the bindings that somebody else wrote to in between.
     async fn round(
         &self,
-        plan: &Plan,
+        planned: &Planned,
         request: &Request,
         done: &mut BTreeMap<BindingRef, Done>,
         listener: Listener<'_>,
     ) -> BTreeSet<BindingRef> {
-        listener(Progress::Planned(plan));
+        let Planned { facts, plan } = planned;
+        listener(Progress::Planned(facts, plan));
         let read_again = async || self.read(request, Pass::Second).await.plan;
         let round =
             apply::apply(self.clusters, self.load_balancers, plan, read_again, listener).await;

@@ -13,7 +13,7 @@ use mctg::elbv2::LoadBalancers;
 use mctg::facts::Facts;
 use mctg::findings::Finding;
 use mctg::observe::{self, Detail, Scope};
-use mctg::plan::{Plan, Request, ViaChoice};
+use mctg::plan::{Request, ViaChoice};
 use mctg::reconcile::{self, Options, Reconciler};
 use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
@@ -213,10 +213,15 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
     let listener = |progress: Progress<'_>| {
         (world.watch)(&progress);
         match progress {
-            Progress::Planned(plan) => {
+            Progress::Planned(facts, plan) => {
                 let mut shown = shown.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 if text && !*shown {
-                    show_plan(plan, &names, world.demo, wide, terminal);
+                    let mut report = reconcile::describe(facts, plan, &request);
+                    (report.demo, report.dry_run) = (world.demo, false);
+                    // A reader that went away misses the plan; what is done goes on.
+                    let _ = terminal.print(wide, |look, out| {
+                        render::reconcile::plan(&report, &writing(world), look, out)
+                    });
                 }
                 *shown = true;
             }
@@ -241,7 +246,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
     let exit = exit::of_reconcile(&report);
     terminal.print(wide, |look, out| match global.output {
         Output::Table | Output::Wide => {
-            render::reconcile::closing(&report, &writing(world), started.elapsed(), exit, look, out)
+            render::reconcile::closing(&report, started.elapsed(), exit, look, out)
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
@@ -300,18 +305,6 @@ fn mark_demo(demo: bool, mark: &mut bool, findings: &mut [Finding]) {
             *fix = fix.replace("kubectl mctg ", "kubectl mctg --demo ");
         }
     }
-}
-
-/// Shows a plan that nobody has to approve, while the contexts' reports are not made yet.
-fn show_plan(plan: &Plan, names: &render::Names, demo: bool, wide: bool, terminal: &Terminal) {
-    let bindings = reconcile::describe(plan);
-    // A reader that went away misses the plan; what is done goes on.
-    let _ = terminal.print(wide, |look, out| {
-        if demo {
-            render::status::demo_mark(look, out)?;
-        }
-        render::reconcile::bindings(&bindings, names, look, out)
-    });
 }
 
 fn writing<C, L>(world: &World<'_, C, L>) -> Vec<String> {

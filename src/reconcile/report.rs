@@ -6,7 +6,7 @@ use crate::apply::Done;
 use crate::binding::BindingRef;
 use crate::facts::{Aliveness, Facts};
 use crate::findings::{self, Finding};
-use crate::plan::{BindingPlan, Blocked, BlockedReason, Plan, Request, Standing};
+use crate::plan::{BindingPlan, Blocked, BlockedReason, Plan, Request, Standing, ViaChoice};
 use crate::report::{
     API_VERSION, BindingReport, BlockedReport, LedgerReport, Outcome, PlanReport, Reconcile, Step,
     StepResult,
@@ -57,7 +57,9 @@ fn document(
         let cluster = facts.clusters.iter().find(|cluster| cluster.context == binding.context);
         let aliveness = cluster
             .map(|cluster| cluster.controller(crate::binding::Flavour::LoadBalancerController));
-        binding.outcome == Outcome::Deferred && aliveness == Some(Aliveness::Unknown)
+        // What was asked for directly was refused, which hides nothing.
+        let left_over = request.via == ViaChoice::Auto && binding.outcome == Outcome::Deferred;
+        left_over && aliveness == Some(Aliveness::Unknown)
     };
     let failed = |binding: &BindingReport| {
         binding.outcome == Outcome::Failed
@@ -78,7 +80,7 @@ fn document(
     }
 }
 
-pub(super) fn binding_report(
+fn binding_report(
     plan: &BindingPlan,
     done: Option<&Done>,
     open: Option<&BTreeMap<Target, Health>>,

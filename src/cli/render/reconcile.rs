@@ -115,7 +115,6 @@ pub(crate) fn summary(
 /// Passes on what the writer says.
 pub(crate) fn closing(
     report: &Reconcile,
-    writing: &[String],
     took: Duration,
     exit: Exit,
     look: &Look,
@@ -177,11 +176,7 @@ pub(crate) fn closing(
     } else if exit != Exit::Fine {
         text.push_str(&format!(" Exit {}.", exit.code()));
     }
-    paragraph(&text, look, out)?;
-    for line in wrap(&looked_at(report, writing, &names), look.width) {
-        writeln!(out, "{}", look.styles.dim(&line))?;
-    }
-    Ok(())
+    paragraph(&text, look, out)
 }
 
 /// A line of what is done while it is done: `   0:03  registered  2 targets`.

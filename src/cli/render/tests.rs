@@ -661,7 +661,7 @@ fn show_plan(report: &Reconcile, exit: Exit) -> String {
             out.push(b'\n');
         }
         let took = Duration::from_secs(92);
-        reconcile::closing(report, &[SEC.to_owned()], took, exit, &look(), &mut out).unwrap();
+        reconcile::closing(report, took, exit, &look(), &mut out).unwrap();
     }
     String::from_utf8(out).unwrap()
 }
