@@ -135,10 +135,7 @@ pub fn if_lost(group: &GroupView<'_>, shares: &Shares, owner: Option<&str>) -> V
             IfLost {
                 context: context.to_owned(),
                 healthy_left: left.len(),
-                share_left: shares
-                    .total
-                    .zip(lost)
-                    .map(|(total, lost)| rounded((total - lost).max(0.0))),
+                share_left: shares.total.zip(lost).map(|(total, lost)| (total - lost).max(0.0)),
                 zones_dark: zones_dark(group, &healthy, &left),
                 owns_load_balancer: owner.map(|owner| owner == context),
             }
@@ -157,11 +154,6 @@ fn zones_dark(
     let crosses = group.cross_zone() == Some(true) && !left.is_empty();
     let then = if crosses { now.clone() } else { zones_in_service(group, left) };
     now.difference(&then).map(|zone| (*zone).to_owned()).collect()
-}
-
-/// Rounds to six places, which every reader of JSON reads alike.
-pub(crate) fn rounded(share: f64) -> f64 {
-    (share * 1e6).round() / 1e6
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of targets are far below 2^52")]

@@ -186,7 +186,7 @@ fn binding_status(view: &GroupView<'_>, shares: &Shares, index: usize) -> Bindin
         registered: known.then(|| own().filter(|of| of.is_registered()).count()),
         healthy: known.then(|| own().filter(|of| of.is_healthy()).count()),
         healthy_by_zone: known.then(healthy_by_zone),
-        share: shares.by_binding[index].map(share::rounded),
+        share: shares.by_binding[index],
         ledger_bytes: binding
             .facts
             .ledger
