@@ -1,15 +1,14 @@
 //! What deciding costs: `cargo bench --bench decide`, figures in `docs/performance.md`.
 //!
 //! Nine in ten targets are as they should be; of the rest half is missing and half is stale.
-#![expect(missing_docs, reason = "the benchmarks' macro makes public items")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use divan::Bencher;
 use mctg::binding::{Binding, BindingSpec, Flavour, PortRef, ServiceRef, TargetType};
 use mctg::endpoints::{
-    self, AddressFamily, Backend, Endpoint, EndpointSlice, Endpoints, Node, NodeReady, PodName,
-    PodStub, Service, ServicePort, ServiceType, SliceEndpoint, SlicePort,
+    self, AddressFamily, Backend, Endpoint, EndpointSlice, Endpoints, Node, NodeReady, Pod,
+    PodName, PodStub, Service, ServicePort, ServiceType, SliceEndpoint, SlicePort,
 };
 use mctg::facts::{BindingFacts, ClusterFacts, Facts, GroupFacts, TargetGroup};
 use mctg::ledger::{self, Ledger};
@@ -37,7 +36,7 @@ fn resolve(bencher: Bencher<'_, '_>, size: usize) {
         service: Some(&world.service),
         slices: &slices,
         pods: &world.pods,
-        whole_pods: &BTreeMap::new(),
+        whole_pods: &world.whole_pods,
         nodes: &world.nodes,
     };
     let spec = spec(&arn(0));
@@ -112,6 +111,7 @@ struct Workload {
     service: Service,
     slices: Vec<EndpointSlice>,
     pods: BTreeMap<PodName, PodStub>,
+    whole_pods: BTreeMap<PodName, Pod>,
     nodes: BTreeMap<String, Node>,
 }
 
@@ -135,6 +135,20 @@ impl Workload {
             endpoints: (first..size.min(first + SLICE)).map(endpoint).collect(),
         };
         let stub = |number| (pod(number), PodStub { name: pod(number), created_at: None });
+        let whole = |number| {
+            let whole = Pod {
+                name: pod(number),
+                created_at: None,
+                deleted_at: None,
+                address: Some(address(number)),
+                node: Some(node(number / 50)),
+                containers_ready: false,
+                ready_since: None,
+                quic_enabled: false,
+                containers: Vec::new(),
+            };
+            (pod(number), whole)
+        };
         let made = |number: usize| Node {
             name: node(number),
             created_at: None,
@@ -156,6 +170,7 @@ impl Workload {
             },
             slices: (0..size).step_by(SLICE).map(slice).collect(),
             pods: (0..size).map(stub).collect(),
+            whole_pods: (0..size).step_by(20).map(whole).collect(),
             nodes: (0..=size / 50).map(|number| (node(number), made(number))).collect(),
         }
     }

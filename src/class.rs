@@ -79,8 +79,10 @@ pub(crate) fn classify(facts: &Facts, group: &mut GroupView<'_>) {
                 .endpoint(target)
                 .is_some_and(|endpoint| endpoint.unregistrable.is_some())
         };
-        let unregistrable =
-            !view.desired_by.is_empty() && view.desired_by.iter().all(|b| unregistrable(*b));
+        // What is registered was taken, whatever the endpoint says.
+        let unregistrable = !view.is_registered()
+            && !view.desired_by.is_empty()
+            && view.desired_by.iter().all(|b| unregistrable(*b));
         view.class = cells.class(view, unregistrable);
         let claimants = || view.desired_by.iter().chain(&view.tracked_by);
         view.pending = view.class.is_drift()

@@ -25,6 +25,9 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 use mctg::findings::catalogue;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use self::args::{Cli, DryRun, Verb};
 use self::env::Environment;
@@ -158,14 +161,14 @@ async fn interrupted() {
 
 /// Logs this program's own calls to stderr; never those of its libraries, which know secrets.
 fn log(verbose: u8, terminal: &Terminal) {
-    let filter = match verbose {
+    let level = match verbose {
         0 => return,
-        1 => "mctg=debug,kubectl_mctg=debug",
-        _ => "mctg=trace,kubectl_mctg=trace",
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let ours = Targets::new().with_target("mctg", level).with_target("kubectl_mctg", level);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(terminal.err_is_colored())
-        .init();
+        .with_ansi(terminal.err_is_colored());
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }

@@ -299,7 +299,7 @@ pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
     {
         for binding in cluster.bindings() {
             let arn = binding.group.as_ref().ok();
-            match arn.and_then(|arn| groups.iter().find(|group| group.arn == arn)) {
+            match arn.and_then(|arn| position(&groups, arn)).map(|at| &groups[at]) {
                 Some(group) => {
                     let chosen = group.bindings.iter().position(|candidate| {
                         std::ptr::eq(candidate.facts, binding)
@@ -318,8 +318,14 @@ pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
     }
     plan.bindings.sort_by(|a, b| a.binding.cmp(&b.binding));
     if !request.allow_empty {
-        for group in &groups {
-            keep_last_healthy(group, &mut plan);
+        let mut letting_go: Vec<Vec<&mut BindingPlan>> = groups.iter().map(|_| vec![]).collect();
+        for binding in plan.bindings.iter_mut().filter(|it| !it.deregister.is_empty()) {
+            if let Some(at) = binding.arn.as_ref().and_then(|arn| position(&groups, arn)) {
+                letting_go[at].push(binding);
+            }
+        }
+        for (group, bindings) in groups.iter().zip(letting_go) {
+            keep_last_healthy(group, bindings);
         }
     }
     if let Some(only) = &request.only {
@@ -352,15 +358,21 @@ impl Plan {
     }
 }
 
+/// Finds a group: they are sorted by ARN.
+fn position(groups: &[GroupView<'_>], arn: &TargetGroupArn) -> Option<usize> {
+    groups.binary_search_by_key(&arn, |group| group.arn).ok()
+}
+
 /// Withholds the deregistration that would take a group's last healthy target, counted over the
-/// whole run.
-fn keep_last_healthy(group: &GroupView<'_>, plan: &mut Plan) {
+/// whole run: `bindings` are all those of the group that would let go of one.
+fn keep_last_healthy(group: &GroupView<'_>, bindings: Vec<&mut BindingPlan>) {
+    if bindings.is_empty() {
+        return;
+    }
     let mut left = group.healthy().count();
     // Two bindings may let go of one target.
     let mut going = BTreeSet::new();
-    for binding in
-        plan.bindings.iter_mut().filter(|binding| binding.arn.as_ref() == Some(group.arn))
-    {
+    for binding in bindings {
         let (go, stay): (Vec<_>, Vec<_>) =
             std::mem::take(&mut binding.deregister).into_iter().partition(|target| {
                 let healthy = target.health.state == HealthState::Healthy;

@@ -49,8 +49,7 @@ pub(super) fn plan(
     if pass == Pass::Second {
         plan.claimed = guard.claimed();
     }
-    let work =
-        Work { facts, request, group, binding, desired_targets: plan.desired.clone(), tracked };
+    let work = Work { facts, request, group, binding, index, tracked };
     if matches!(plan.standing, Standing::Deferred(_)) || acts_beside_controller(request, &binding) {
         work.beside_controller(&mut plan);
     } else {
@@ -165,8 +164,23 @@ struct Work<'a> {
     request: &'a Request,
     group: &'a GroupView<'a>,
     binding: BindingView<'a>,
-    desired_targets: BTreeSet<Target>,
+    index: usize,
     tracked: Option<&'a BTreeSet<Target>>,
+}
+
+/// A target that the binding desires, tracks, or both.
+struct Own<'a> {
+    target: &'a Target,
+    listed: Option<&'a TargetDescription>,
+    desired: bool,
+    tracked: bool,
+}
+
+impl<'a> Own<'a> {
+    /// As ELBv2 lists it, where it is registered.
+    fn registered(&self) -> Option<&'a TargetDescription> {
+        self.listed.filter(|listed| listed.is_registered())
+    }
 }
 
 impl Work<'_> {
@@ -228,12 +242,9 @@ impl Work<'_> {
             });
         }
         // What the controller would still change in its ledger: what it gains, and phantoms.
-        let empty = BTreeSet::new();
-        let tracked = self.tracked.unwrap_or(&empty);
-        let gained = self.desired_targets.difference(tracked);
-        let phantoms =
-            tracked.difference(&self.desired_targets).filter(|target| !self.is_registered(target));
-        for target in gained.chain(phantoms) {
+        let is_gain = |own: &Own<'_>| own.desired && !own.tracked;
+        let is_phantom = |own: &Own<'_>| !own.desired && own.registered().is_none();
+        for Own { target, .. } in self.own().filter(|own| is_gain(own) || is_phantom(own)) {
             if self.is_pending(target) {
                 plan.blocked.push(blocked(target, Action::WriteLedger, BlockedReason::Pending));
             } else {
@@ -246,10 +257,9 @@ impl Work<'_> {
     /// cannot take, and those too young to count, are named as blocked.
     fn missing(&self, plan: &mut BindingPlan) -> Vec<(Target, Option<String>)> {
         let mut missing = Vec::new();
-        for (target, endpoint) in self.binding.desired().into_iter().flatten() {
-            if self.is_registered(target) {
-                continue;
-            }
+        for own in self.own().filter(|own| own.desired && own.registered().is_none()) {
+            let target = own.target;
+            let Some(endpoint) = self.binding.endpoint(target) else { continue };
             if endpoint.unregistrable.is_some() {
                 plan.blocked.push(blocked(target, Action::Register, BlockedReason::Unregistrable));
             } else if self.is_pending(target) {
@@ -263,15 +273,16 @@ impl Work<'_> {
 
     /// The targets that are tracked, registered and not desired.
     fn candidates(&self) -> impl Iterator<Item = &TargetDescription> {
-        let tracked = self.tracked.into_iter().flatten();
-        tracked
-            .filter(|target| !self.desired_targets.contains(target))
-            .filter_map(|target| self.group.targets.get(target)?.listed)
-            .filter(|listed| listed.is_registered())
+        self.own().filter(|own| !own.desired).filter_map(|own| own.registered())
     }
 
-    fn is_registered(&self, target: &Target) -> bool {
-        self.group.targets.get(target).is_some_and(view::TargetView::is_registered)
+    /// What the binding desires or tracks, in one walk over the group: few bindings share one.
+    fn own(&self) -> impl Iterator<Item = Own<'_>> {
+        self.group.targets.iter().filter_map(|(target, view)| {
+            let desired = view.desired_by.contains(&self.index);
+            let tracked = view.tracked_by.contains(&self.index);
+            (desired || tracked).then_some(Own { target, listed: view.listed, desired, tracked })
+        })
     }
 
     fn is_pending(&self, target: &Target) -> bool {
@@ -302,8 +313,7 @@ impl Work<'_> {
         if gone && self.tracked.is_none() {
             return;
         }
-        let gain: BTreeSet<Target> =
-            self.tracked.into_iter().flatten().chain(&self.desired_targets).cloned().collect();
+        let gain: BTreeSet<Target> = self.own().map(|own| own.target.clone()).collect();
         let bytes = ledger::format(&gain).len();
         if bytes > ledger::BYTES_MAX {
             let reason = format!(
@@ -314,17 +324,15 @@ impl Work<'_> {
             *plan = empty(self.binding.cluster, self.binding.facts, Standing::Failed(reason));
             return;
         }
-        let tracked_and_registered =
-            self.tracked.into_iter().flatten().filter(|target| self.is_registered(target));
+        let kept = self.own().filter(|own| own.desired || own.registered().is_some());
+        let after = kept.map(|own| own.target.clone()).collect();
         let stored = self.binding.facts.ledger.as_ref().ok().and_then(Option::as_ref);
         plan.ledger = Some(LedgerPlan {
             name: ledger::name(binding.flavour, &binding.name),
             before: self.tracked.cloned(),
             version: stored.map(|ledger| ledger.version.clone()),
             gain,
-            after: Some(
-                self.desired_targets.iter().chain(tracked_and_registered).cloned().collect(),
-            ),
+            after: Some(after),
             goes_when_empty: gone,
         });
     }
