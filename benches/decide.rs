@@ -121,8 +121,8 @@ impl Workload {
             |number: usize| format!("ip-10-0-{}-{}.ec2.internal", number / 250, number % 250);
         let endpoint = |number: usize| SliceEndpoint {
             address: Some(address(number)),
-            ready: Some(number % 20 != 0),
-            terminating: number % 20 == 0,
+            ready: Some(!number.is_multiple_of(20)),
+            terminating: number.is_multiple_of(20),
             pod: Some(pod(number)),
             node: Some(node(number / 50)),
             zone: Some("us-east-1a".to_owned()),
@@ -227,7 +227,7 @@ fn facts(groups: usize, targets: usize) -> Facts {
 }
 
 fn is_missing(number: usize) -> bool {
-    number % 20 == 0
+    number.is_multiple_of(20)
 }
 
 fn is_stale(number: usize) -> bool {
