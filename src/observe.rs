@@ -140,3 +140,27 @@ fn choose<C: Cluster>(
         None => (by_group.into_keys().collect(), true),
     }
 }
+
+#[cfg(all(test, feature = "sim"))]
+mod tests {
+    use super::*;
+    use crate::endpoints::Unresolved;
+    use crate::sim::World;
+    use crate::sim::cluster::NewBinding;
+
+    #[tokio::test]
+    async fn s1_a_service_is_looked_for_in_the_bindings_own_namespace_only() {
+        let world = World::new("2026-01-01T00:00:00Z".parse().unwrap());
+        let group = world.add_group("k8s-web-shop");
+        world.add_cluster("blue").with(|state| {
+            state.add_service("other", "shop", 80, 8080);
+            state.add_pod("other", "shop", "10.0.0.11");
+            state.bind(&NewBinding::new("web", "shop", "shop", &group));
+        });
+        let clock = || world.now();
+        let facts =
+            observe(&world.clusters(), &world.load_balancers(), &Scope::default(), &clock).await;
+        let binding = facts.clusters[0].bindings().next().unwrap();
+        assert_eq!(binding.endpoints, Err(Unresolved::ServiceMissing("shop".to_owned())));
+    }
+}
