@@ -48,7 +48,7 @@ pub(crate) fn plan(
 /// # Errors
 ///
 /// Passes on what the writer says.
-pub(crate) fn bindings(
+fn bindings(
     bindings: &[BindingReport],
     names: &Names,
     look: &Look,

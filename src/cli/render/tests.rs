@@ -643,17 +643,10 @@ fn steps() -> Vec<Step> {
 
 fn show_plan(report: &Reconcile, exit: Exit) -> String {
     let mut out = Vec::new();
+    reconcile::plan(report, &[SEC.to_owned()], &look(), &mut out).unwrap();
     if report.dry_run {
-        reconcile::plan(report, &[SEC.to_owned()], &look(), &mut out).unwrap();
         reconcile::summary(report, exit, &look(), &mut out).unwrap();
     } else {
-        reconcile::bindings(
-            &report.bindings,
-            &super::Names::of(&report.contexts),
-            &look(),
-            &mut out,
-        )
-        .unwrap();
         for step in report.bindings.iter().flat_map(|binding| &binding.steps) {
             let line =
                 reconcile::step_line(Duration::from_secs(62), "sec default/nginx-http", step);
@@ -694,6 +687,8 @@ fn a_difference() {
 fn a_reconcile_of_which_a_step_failed() {
     let report = plan_report(false);
     assert_snapshot!(show_plan(&report, exit::of_reconcile(&report)), @"
+    Looked at 2/2 contexts; writing for sec-eks-clu1 only, where no controller runs.
+
     sec-eks-clu1 default/nginx-http ── k8s-default-nginx-8e21c40f7b
       + register    10.0.21.47:80
       - deregister  10.0.21.90:80
@@ -712,7 +707,6 @@ fn a_reconcile_of_which_a_step_failed() {
     ! sec-eks-clu1 default/nginx-http: failed to deregister: ThrottlingException:
       Rate exceeded
     Not all done in 92 s: 1 registered, 0 deregistered, 1 withheld. Exit 3.
-    Looked at 2/2 contexts; writing for sec-eks-clu1 only, where no controller runs.
     ");
 }
 
@@ -721,10 +715,11 @@ fn nothing_to_reconcile() {
     let mut report = plan_report(false);
     report.bindings.drain(..2);
     assert_snapshot!(show_plan(&report, exit::of_reconcile(&report)), @"
+    Looked at 2/2 contexts; writing for sec-eks-clu1 only, where no controller runs.
+
     1 binding in sync.
 
     Nothing to do.
-    Looked at 2/2 contexts; writing for sec-eks-clu1 only, where no controller runs.
     ");
 }
 
