@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use mctg::findings::{Finding, Severity, catalogue};
 use mctg::plan::BlockedReason;
-use mctg::report::{BindingReport, Outcome, Reconcile, Status, StepResult};
+use mctg::report::{BindingReport, LedgerReport, Outcome, Reconcile, Status, StepResult};
 
 use super::args::FailOn;
 
@@ -157,7 +157,7 @@ fn changes(binding: &BindingReport) -> bool {
     binding.outcome == Outcome::Planned
         || !plan.register.is_empty()
         || !plan.deregister.is_empty()
-        || plan.ledger.as_ref().is_some_and(|ledger| ledger.before != ledger.after)
+        || plan.ledger.as_ref().is_some_and(LedgerReport::is_change)
 }
 
 #[cfg(test)]
@@ -166,7 +166,7 @@ mod tests {
         CONTEXT_UNREACHABLE, MISSING_TARGETS, Rule, STALE_TARGETS, UNCLAIMED_TARGETS,
     };
     use mctg::plan::{Action, Via};
-    use mctg::report::{API_VERSION, BlockedReport, LedgerReport, PlanReport, Step};
+    use mctg::report::{API_VERSION, BlockedReport, PlanReport, Step};
     use mctg::target::Target;
 
     use super::*;

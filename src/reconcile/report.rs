@@ -104,11 +104,9 @@ fn binding_report(
         plan: PlanReport {
             register: plan.register.keys().cloned().collect(),
             deregister: plan.deregister.iter().map(|listed| listed.target.clone()).collect(),
-            ledger: plan.ledger.as_ref().filter(|ledger| ledger.is_change()).map(|plan| {
-                LedgerReport {
-                    before: plan.before.as_ref().map(entries),
-                    after: plan.after.as_ref().map(entries),
-                }
+            ledger: plan.ledger.as_ref().map(|plan| LedgerReport {
+                before: plan.before.as_ref().map(entries),
+                after: plan.after.as_ref().map(entries),
             }),
             blocked: blocked.into_iter().map(blocked_report).collect(),
         },

@@ -91,19 +91,26 @@ pub struct PlanReport {
     pub register: Vec<Target>,
     /// Targets to deregister.
     pub deregister: Vec<Target>,
-    /// The ledger's change; `null` where it stays as it is.
+    /// The ledger before and after; `null` where it is not known, or the controller's to write.
     pub ledger: Option<LedgerReport>,
     /// What is withheld.
     pub blocked: Vec<BlockedReport>,
 }
 
-/// A ledger's change.
+/// A ledger before and after the run: equal where it stays as it is.
 #[derive(Clone, Debug, Serialize)]
 pub struct LedgerReport {
     /// Its entries now; `null` where there is no ConfigMap.
     pub before: Option<Vec<String>>,
     /// Its entries after the last write; `null` where the ConfigMap goes.
     pub after: Option<Vec<String>>,
+}
+
+impl LedgerReport {
+    /// Says whether it does not stay as it is.
+    pub fn is_change(&self) -> bool {
+        self.before != self.after
+    }
 }
 
 /// Something withheld, and why.

@@ -85,7 +85,8 @@ pub(crate) fn summary(
     let plans = || report.bindings.iter().map(|binding| &binding.plan);
     let register: usize = plans().map(|plan| plan.register.len()).sum();
     let deregister: usize = plans().map(|plan| plan.deregister.len()).sum();
-    let ledgers = plans().filter(|plan| plan.ledger.is_some()).count();
+    let ledgers =
+        plans().filter_map(|plan| plan.ledger.as_ref()).filter(|it| it.is_change()).count();
     if register > 0 {
         todo.push(format!("register {register}"));
     }
@@ -272,10 +273,14 @@ fn binding_plan(
     writeln!(out, "{name} ── {group}")?;
 
     let plan = &binding.plan;
-    let by = if binding.via == Via::Controller { "left to the controller" } else { "" };
+    // Beside a controller, only what it tracks already is registered here.
+    let by = match binding.via {
+        Via::Controller => "directly: wanted, and already in the ledger",
+        Via::Direct => "",
+    };
     targets('+', "register", &plan.register, by, look, out)?;
-    targets('-', "deregister", &plan.deregister, by, look, out)?;
-    if let Some(ledger) = &plan.ledger {
+    targets('-', "deregister", &plan.deregister, "", look, out)?;
+    if let Some(ledger) = plan.ledger.as_ref().filter(|ledger| ledger.is_change()) {
         row(' ', "ledger", &ledger_change(ledger), look, out)?;
     }
     let mut withheld: BTreeMap<(Action, BlockedReason, &str), Vec<&BlockedReport>> =
