@@ -17,6 +17,7 @@ mod house;
 mod killed;
 mod kinds;
 mod names;
+mod permissions;
 mod plugin;
 mod shape;
 mod story;
