@@ -1,28 +1,25 @@
 //! Observe, plan and apply in one call, and the report of it.
 
 mod report;
+mod wait;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::wait::Open;
+pub use self::wait::Wait;
 use crate::apply::{self, Done, Listener, Progress};
 use crate::binding::BindingRef;
 use crate::cluster::Cluster;
-use crate::elbv2::{Access, LoadBalancers};
+use crate::elbv2::LoadBalancers;
 use crate::facts::Facts;
 use crate::observe::{self, Detail, Scope};
 use crate::plan::{self, Pass, Plan, Request};
 use crate::report::Reconcile;
-use crate::target::{Health, HealthState, Target, TargetGroupArn};
 
 /// How often a binding is planned again because somebody else wrote its ledger in between.
 const ROUNDS_MAX: usize = 3;
-
-/// How often the health of what was registered is looked at while waiting for it.
-const WAIT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reconciles bindings once: observes, plans, and applies.
 ///
@@ -47,8 +44,9 @@ pub struct Options {
     pub request: Request,
     /// Whether fewer contexts are read than there are.
     pub narrowed: bool,
-    /// How long to wait until nothing that was registered is `initial`; none does not wait.
-    pub wait: Option<Duration>,
+    /// How long to wait for controllers that were nudged, and until nothing that was registered is
+    /// `initial`; none does not wait.
+    pub wait: Option<Wait>,
 }
 
 /// A plan and the facts it was made from.
@@ -112,8 +110,8 @@ where
         }
         let Planned { facts, plan } = first;
         let open = match self.options.wait {
-            Some(timeout) => self.wait(&plan, &done, timeout, listener).await,
-            None => BTreeMap::new(),
+            Some(wait) => self.wait(&plan, &mut done, wait, listener).await,
+            None => Open::default(),
         };
         report::applied(&facts, &plan, &self.options.request, &done, &open)
     }
@@ -146,79 +144,11 @@ where
             selection: request.selection.clone(),
             detail: Detail::TargetsOnly,
             narrowed: self.options.narrowed,
+            contexts: None,
             acting: request.contexts.clone(),
         };
         let facts = observe::observe(self.clusters, self.load_balancers, &scope, &self.clock).await;
         let plan = plan::plan(&facts, request, pass);
         Planned { facts, plan }
-    }
-
-    /// Waits until nothing that was registered is in its first checks any more, and returns what
-    /// still is when time is up.
-    async fn wait(
-        &self,
-        plan: &Plan,
-        done: &BTreeMap<BindingRef, Done>,
-        timeout: Duration,
-        listener: Listener<'_>,
-    ) -> BTreeMap<BindingRef, BTreeMap<Target, Health>> {
-        let deadline = tokio::time::Instant::now() + timeout;
-        let mut open = self.initial(plan, done).await;
-        while !open.is_empty() && tokio::time::Instant::now() < deadline {
-            let all: BTreeMap<Target, Health> =
-                open.values().flatten().map(|(t, h)| (t.clone(), h.clone())).collect();
-            listener(Progress::Waiting(&all));
-            tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + WAIT_INTERVAL))
-                .await;
-            open = self.initial(plan, done).await;
-        }
-        open
-    }
-
-    async fn initial(
-        &self,
-        plan: &Plan,
-        done: &BTreeMap<BindingRef, Done>,
-    ) -> BTreeMap<BindingRef, BTreeMap<Target, Health>> {
-        let mut listed: BTreeMap<(&TargetGroupArn, &Access), BTreeMap<Target, Health>> =
-            BTreeMap::new();
-        let mut open = BTreeMap::new();
-        for binding in &plan.bindings {
-            let registered = done.get(&binding.binding).map(|done| &done.registered);
-            let (Some(registered), Some(arn), Some(access)) =
-                (registered, &binding.arn, &binding.access)
-            else {
-                continue;
-            };
-            if registered.is_empty() {
-                continue;
-            }
-            if let Entry::Vacant(entry) = listed.entry((arn, access)) {
-                entry.insert(match self.load_balancers.targets(access, arn).await {
-                    Ok(targets) => {
-                        targets.into_iter().map(|listed| (listed.target, listed.health)).collect()
-                    }
-                    // No answer is no news: they may be in their first checks still.
-                    Err(silence) => {
-                        let unknown = Health {
-                            description: Some(silence.message),
-                            ..Health::plain(HealthState::Initial)
-                        };
-                        registered.iter().map(|target| (target.clone(), unknown.clone())).collect()
-                    }
-                });
-            }
-            let in_first_checks: BTreeMap<Target, Health> = listed[&(arn, access)]
-                .iter()
-                .filter(|(target, health)| {
-                    registered.contains(target) && health.state == HealthState::Initial
-                })
-                .map(|(target, health)| (target.clone(), health.clone()))
-                .collect();
-            if !in_first_checks.is_empty() {
-                open.insert(binding.binding.clone(), in_first_checks);
-            }
-        }
-        open
     }
 }

@@ -158,6 +158,7 @@ impl World {
                 targets,
                 version: "1".to_owned(),
                 changed_at: None,
+                foreign_write_at: None,
             }
         });
         let desired = targets(desired).into_iter().map(|target| {
@@ -216,6 +217,9 @@ impl World {
             alive,
             evidence: "lease renewed 4 s ago".to_owned(),
             cluster_name: None,
+            leads_since: None,
+            max_targets: None,
+            differs: Vec::new(),
         };
         self.last().controllers = Ok(vec![controller]);
         self

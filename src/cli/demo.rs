@@ -139,7 +139,7 @@ pub(crate) async fn play(
         dry_run: DryRun::None,
         yes: true,
         wait: true,
-        timeout: Duration::from_secs(60),
+        timeout: Some(Duration::from_secs(60)),
     });
     story.runs("kubectl mctg reconcile --context blue --yes", &reconcile, &["blue"]).await?;
 

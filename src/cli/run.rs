@@ -13,8 +13,8 @@ use mctg::elbv2::LoadBalancers;
 use mctg::facts::Facts;
 use mctg::findings::Finding;
 use mctg::observe::{self, Detail, Scope};
-use mctg::plan::{Request, ViaChoice};
-use mctg::reconcile::{self, Options, Reconciler};
+use mctg::plan::{BindingPlan, Request, ViaChoice};
+use mctg::reconcile::{self, Options, Reconciler, Wait};
 use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
 use mctg::target::{Health, Target};
@@ -116,6 +116,7 @@ async fn observe_status<C: Cluster, L: LoadBalancers>(
         selection,
         detail: if deep { Detail::Deep } else { Detail::Polite },
         narrowed: world.narrowed,
+        contexts: None,
         acting: BTreeSet::new(),
     };
     let facts =
@@ -168,7 +169,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
     let options = Options {
         request: request.clone(),
         narrowed: world.narrowed,
-        wait: args.wait.then_some(args.timeout),
+        wait: args.wait.then(|| args.timeout.map_or_else(Wait::default, Wait::up_to)),
     };
     let text = matches!(global.output, Output::Table | Output::Wide);
     let wide = global.output == Output::Wide;
@@ -183,7 +184,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         let planned = reconciler.plan().await;
         let complete = planned.report(&request).complete;
         check_names(&planned.facts, &request.selection, complete, terminal)?;
-        let goes = planned.plan.bindings.iter().any(|binding| !binding.deregister.is_empty());
+        let goes = planned.plan.bindings.iter().any(BindingPlan::takes_out);
         if asks && goes {
             was_shown = true;
             let mut report = planned.report(&request);
@@ -210,6 +211,13 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
     let names = render::Names::of_contexts(&contexts);
     let shown = Mutex::new(was_shown);
     let waiting = Mutex::new(String::new());
+    let tell_waiting = |text: String| {
+        let mut last = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if *last != text {
+            terminal.note(&render::reconcile::progress_line(started.elapsed(), &text));
+        }
+        *last = text;
+    };
     let listener = |progress: Progress<'_>| {
         (world.watch)(&progress);
         match progress {
@@ -230,15 +238,8 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
                     render::reconcile::step_line(started.elapsed(), &place(binding, &names), step);
                 terminal.note(&line);
             }
-            Progress::Waiting(targets) => {
-                let mut last = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                let text = waiting_for(targets);
-                if *last != text {
-                    let line = render::reconcile::progress_line(started.elapsed(), &text);
-                    terminal.note(&line);
-                }
-                *last = text;
-            }
+            Progress::Nudged(open) => tell_waiting(render::reconcile::waiting_for_controller(open)),
+            Progress::Waiting(targets) => tell_waiting(waiting_for(targets)),
         }
     };
     let mut report = reconciler.run(approved.as_ref(), &listener).await;
@@ -357,6 +358,7 @@ fn request<C, L>(
         via: match args.via {
             ViaArg::Auto => ViaChoice::Auto,
             ViaArg::Direct => ViaChoice::Direct,
+            ViaArg::Controller => ViaChoice::Controller,
         },
         force: args.force,
         allow_empty: args.allow_empty,

@@ -6,6 +6,7 @@ use super::*;
 use crate::endpoints::{Unregistrable, Unresolved};
 use crate::facts::{Aliveness, LedgerFault};
 use crate::ledger::InvalidLedger;
+use crate::target::HealthState;
 use crate::testing::{World, now, registered, silence, target, targets, words};
 
 fn request(contexts: &[&str]) -> Request {

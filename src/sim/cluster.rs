@@ -53,6 +53,8 @@ pub enum Request {
     WriteLedger,
     DeleteLedger,
     RemoveFinalizer,
+    /// Make a controller look again.
+    Nudge,
 }
 
 impl Request {
@@ -73,6 +75,7 @@ impl Request {
             Self::WriteLedger => "WriteLedger",
             Self::DeleteLedger => "DeleteLedger",
             Self::RemoveFinalizer => "RemoveFinalizer",
+            Self::Nudge => "Nudge",
         }
     }
 }

@@ -71,6 +71,9 @@ pub struct StoredLedger {
     pub version: u64,
     /// When it was last written.
     pub changed_at: Timestamp,
+    /// When anybody but the controller last wrote it.
+    #[serde(default)]
+    pub foreign_write_at: Option<Timestamp>,
     /// Whether the ConfigMap is immutable.
     pub immutable: bool,
     /// The other keys: nobody's business.
@@ -309,7 +312,17 @@ impl ClusterState {
         self.bindings.retain(|_, binding| binding.has_finalizer || !binding.is_being_deleted());
     }
 
-    /// Writes a ledger's text behind everybody's back, as another writer would.
+    /// Writes a ledger's text as somebody who is not the controller, which will not know of it.
+    pub fn edit_ledger(&mut self, namespace: &str, name: &str, text: &str) -> u64 {
+        let version = self.put_ledger(namespace, name, text);
+        let now = self.now;
+        if let Some(ledger) = self.ledgers.get_mut(&key(namespace, name)) {
+            ledger.foreign_write_at = Some(now);
+        }
+        version
+    }
+
+    /// Writes a ledger's text as the controller would.
     pub fn put_ledger(&mut self, namespace: &str, name: &str, text: &str) -> u64 {
         self.sequence += 1;
         let (now, version) = (self.now, self.sequence);
@@ -317,11 +330,13 @@ impl ClusterState {
             text: String::new(),
             version,
             changed_at: now,
+            foreign_write_at: None,
             immutable: false,
             other_data: BTreeMap::new(),
         });
         text.clone_into(&mut ledger.text);
         (ledger.version, ledger.changed_at) = (version, now);
+        ledger.foreign_write_at = None;
         version
     }
 
