@@ -392,6 +392,25 @@ pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
 }
 
 impl Plan {
+    /// Withholds what would be registered past a controller and is not in `confirmed` too.
+    pub fn narrow_registrations_to(&mut self, confirmed: &Self) {
+        for binding in self.bindings.iter_mut().filter(|binding| binding.is_beside_controller()) {
+            let again = confirmed.bindings.iter().find(|again| again.binding == binding.binding);
+            let stays = |target: &Target| again.is_some_and(|it| it.register.contains_key(target));
+            let (go, stay): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                std::mem::take(&mut binding.register)
+                    .into_iter()
+                    .partition(|(target, _)| stays(target));
+            binding.register = go;
+            binding.blocked.extend(stay.into_keys().map(|target| Blocked {
+                target: Some(target),
+                action: Action::Register,
+                reason: BlockedReason::Changed,
+                waiting_on: None,
+            }));
+        }
+    }
+
     /// Withholds every deregistration that `approved` did not hold, a controller's too: what was not
     /// shown is not done.
     pub fn narrow_to(&mut self, approved: &Self) {

@@ -98,6 +98,7 @@ where
             first.plan.narrow_to(approved);
         }
         let mut done = BTreeMap::new();
+        self.confirm(&mut first.plan).await;
         let mut again = self.round(&first, &self.options.request, &mut done, listener).await;
         for _ in 1..ROUNDS_MAX {
             if again.is_empty() {
@@ -106,6 +107,7 @@ where
             let request = Request { only: Some(again), ..self.options.request.clone() };
             let mut planned = self.read(&request, Pass::First).await;
             planned.plan.narrow_to(&first.plan);
+            self.confirm(&mut planned.plan).await;
             again = self.round(&planned, &request, &mut done, listener).await;
         }
         let Planned { facts, plan } = first;
@@ -114,6 +116,26 @@ where
             None => Open::default(),
         };
         report::applied(&facts, &plan, &self.options.request, &done, &open)
+    }
+
+    /// Reads once more the endpoints and ledgers of what is to be registered past controllers, and
+    /// withholds what they do not bear out: other contexts may have taken their time to answer.
+    async fn confirm(&self, plan: &mut Plan) {
+        let past_controller = plan.bindings.iter().filter(|binding| binding.is_beside_controller());
+        let contexts: BTreeSet<String> =
+            past_controller.map(|binding| binding.binding.context.clone()).collect();
+        if contexts.is_empty() {
+            return;
+        }
+        let scope = Scope {
+            selection: self.options.request.selection.clone(),
+            detail: Detail::TargetsOnly,
+            narrowed: true,
+            contexts: Some(contexts),
+            acting: BTreeSet::new(),
+        };
+        let facts = observe::observe(self.clusters, self.load_balancers, &scope, &self.clock).await;
+        plan.narrow_registrations_to(&plan::plan(&facts, &self.options.request, Pass::First));
     }
 
     /// Applies one plan, and returns the bindings that somebody else wrote to in between.

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::binding::{Binding, BindingSpec, Flavour, PortRef, ServiceRef, TargetType};
+use crate::binding::{
+    Binding, BindingSpec, CHECKPOINT_ANNOTATION, Flavour, PortRef, ServiceRef, TargetType,
+};
 use crate::endpoints::{Endpoint, Endpoints, PodName, Unresolved};
 use crate::facts::{
     Aliveness, BindingFacts, ClusterFacts, Controller, Facts, Forward, GroupFacts, Listener,
@@ -222,6 +224,21 @@ impl World {
             differs: Vec::new(),
         };
         self.last().controllers = Ok(vec![controller]);
+        self
+    }
+
+    /// Gives the last binding the checkpoint of a controller that is through with it.
+    pub(crate) fn checkpoint(self) -> Self {
+        self.with(|binding| {
+            let endpoints = binding.endpoints.as_ref().unwrap();
+            let current = crate::checkpoint::compute(&binding.binding.spec, endpoints);
+            binding.binding.annotations.insert(CHECKPOINT_ANNOTATION.to_owned(), current);
+        })
+    }
+
+    /// Changes the controller of the last cluster.
+    pub(crate) fn with_controller(mut self, change: impl FnOnce(&mut Controller)) -> Self {
+        change(self.last().controllers.as_mut().unwrap().last_mut().unwrap());
         self
     }
 
