@@ -506,7 +506,7 @@ mod tests {
             "kubectl-mctg stauts",
             "kubectl-mctg status --no-such-flag",
             "kubectl-mctg status -o xml",
-            "kubectl-mctg reconcile --via controller",
+            "kubectl-mctg reconcile --via nobody",
             "kubectl-mctg status --all-contexts --context a",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

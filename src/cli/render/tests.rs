@@ -585,6 +585,7 @@ fn plan_report(dry_run: bool) -> Reconcile {
                         before: Some(vec!["10.0.21.90:80".to_owned()]),
                         after: Some(vec!["10.0.21.47:80".to_owned()]),
                     }),
+                    nudge: None,
                     blocked: vec![BlockedReport {
                         id: Some("10.0.37.19".to_owned()),
                         port: Some(80),
