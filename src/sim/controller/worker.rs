@@ -13,6 +13,7 @@ use super::{Controller, Flags};
 use crate::binding::{BindingSpec, CHECKPOINT_ANNOTATION, Flavour};
 use crate::elbv2::Registration;
 use crate::endpoints::{EndpointSlice, PodName, PodStub};
+use crate::facts::{self, Aliveness};
 use crate::sim::LoadBalancers;
 use crate::sim::cluster::{Cluster, ClusterState};
 use crate::sim::elbv2::{ApiError, Model, Operation, TargetRequest};
@@ -116,8 +117,17 @@ impl Api for SimApi {
                 let said = "data: Forbidden: field is immutable when `immutable` is set";
                 return Err(Failure::new("Invalid", said));
             }
+            // A write that changes nothing leaves no trace: the text stays the other manager's.
+            let is_same = stored.text == text;
+            let foreign_write_at = stored.foreign_write_at.filter(|_| is_same);
+            if is_same && stored.other_data.is_empty() {
+                return Ok(());
+            }
             stored.other_data.clear();
             state.put_ledger(namespace, name, text);
+            if let Some(stored) = state.ledgers.get_mut(&key) {
+                stored.foreign_write_at = foreign_write_at;
+            }
             Ok(())
         })
         .await
@@ -305,7 +315,42 @@ impl Worker {
         };
         let now = cluster.with(|state| state.now());
         let controller = Controller::new(api, flags, now);
-        Self { controller, cluster: cluster.clone(), steps, work: None, done: Vec::new() }
+        let worker =
+            Self { controller, cluster: cluster.clone(), steps, work: None, done: Vec::new() };
+        worker.show();
+        worker
+    }
+
+    /// Scales it to nothing: it is no longer there.
+    pub fn stop(self) {
+        let is_other = |it: &facts::Controller| it.flavour != Flavour::LoadBalancerController;
+        self.cluster.with(|state| state.controllers.retain(is_other));
+    }
+
+    /// Shows since when it leads, and its limit, to whoever looks for controllers; where the cluster
+    /// shows one already, whether that is alive stays as it is.
+    fn show(&self) {
+        let leads_since = Some(self.controller.leads_since());
+        let max_targets = self.controller.flags().max_targets;
+        self.cluster.with(|state| {
+            let is_shown =
+                |it: &&mut facts::Controller| it.flavour == Flavour::LoadBalancerController;
+            match state.controllers.iter_mut().find(is_shown) {
+                Some(shown) => {
+                    (shown.leads_since, shown.max_targets) = (leads_since, max_targets);
+                }
+                None => state.controllers.push(facts::Controller {
+                    flavour: Flavour::LoadBalancerController,
+                    version: Some("v3.5.0".to_owned()),
+                    alive: Aliveness::Alive,
+                    evidence: "Lease renewed 0 s ago".to_owned(),
+                    cluster_name: None,
+                    leads_since,
+                    max_targets,
+                    differs: Vec::new(),
+                }),
+            }
+        });
     }
 
     /// The controller.
@@ -351,6 +396,7 @@ impl Worker {
     pub fn restart(&mut self) {
         self.work = None;
         self.controller.restart(self.cluster.with(|state| state.now()));
+        self.show();
     }
 
     /// The pieces of work that it did since it was last asked, in order.

@@ -180,6 +180,10 @@ fn a_restart_leads_anew() {
     stage.worker.restart();
     assert_eq!(stage.worker.controller().leads_since(), stage.world.now());
     assert!(first < stage.world.now());
+    let shown = stage.state(|state| state.controllers.clone());
+    assert_eq!(shown[0].leads_since, Some(stage.world.now()));
+    stage.worker.stop();
+    assert_eq!(stage.cluster.with(|state| state.controllers.len()), 0);
 }
 
 #[test]

@@ -243,3 +243,20 @@ fn turning_the_flag_off_takes_out_every_foreign_target_and_leaves_the_ledger() {
     assert_eq!(stage.registered(), [A, B]);
     assert_eq!(stage.ledger().unwrap(), [A, B]);
 }
+
+#[test]
+fn what_others_wrote_is_seen_until_it_writes_something_else() {
+    let mut stage = Stage::settled();
+    let foreign = |stage: &Stage| {
+        stage.state(|state| state.ledgers[&format!("web/{LEDGER}")].foreign_write_at)
+    };
+    assert_eq!(foreign(&stage), None);
+    let text = stage.state(|s| s.ledger_text("web", LEDGER).unwrap().to_owned());
+    stage.state(|state| state.edit_ledger("web", LEDGER, &text));
+    stage.worker.restart();
+    stage.force();
+    assert!(foreign(&stage).is_some(), "it wrote the same text");
+    stage.add_pod("10.0.0.12");
+    stage.run();
+    assert_eq!(foreign(&stage), None);
+}
