@@ -7,26 +7,32 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::{Cluster, until};
 use crate::support::objects::{binding, lease, ledger, service};
-use crate::support::shop::{BLUE, LEFT, LOST, Shop, serve, targets};
+use crate::support::shop::{BLUE, GREEN, LEFT, LOST, Shop, serve, targets};
 use crate::support::standin::StandIn;
 
 /// For longer than the controller remembers targets.
 const FORGOTTEN: Duration = Duration::from_secs(301);
 
 impl Shop {
-    /// Puts the Service `shop` with blue's pods and a binding into blue, and nothing that a
+    /// A shop of which blue has the Service with its pods and a binding, and nothing that a
     /// controller would have made.
-    async fn order(&self) {
-        let blue = &self.pair.blue;
-        blue.put(service("default", "shop", "NodePort")).await;
-        serve(blue, "shop", &BLUE).await;
-        blue.put(self.binding()).await;
+    async fn ordered() -> Self {
+        let shop = Self::new().await;
+        shop.order(&shop.pair.blue, &BLUE).await;
+        shop
+    }
+
+    async fn order(&self, cluster: &Cluster, pods: &[&str]) {
+        cluster.put(service("default", "shop", "NodePort")).await;
+        serve(cluster, "shop", pods).await;
+        cluster.put(self.binding()).await;
     }
 
     fn binding(&self) -> Value {
         binding("default", "shop", self.group.as_str())
     }
 
+    /// A controller in blue that has done all it finds to do.
     async fn standin(&self) -> StandIn<'_> {
         let standin = StandIn::start(&self.pair.blue, &self.elbv2).await;
         standin.settled().await;
@@ -72,28 +78,33 @@ fn text(value: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn a_controller_registers_pods_and_leaves_what_the_plugin_reads_as_done() {
-    let shop = Shop::new().await;
-    shop.order().await;
-    let standin = shop.standin().await;
-    assert_eq!(shop.registered(), targets(BLUE));
-    assert_eq!(standin.writes(), [("RegisterTargets".to_owned(), 3)]);
+async fn controllers_register_pods_and_leave_what_the_plugin_reads_as_done() {
+    let shop = Shop::ordered().await;
+    shop.order(&shop.pair.green, &GREEN).await;
+    let blue = shop.standin().await;
+    let green = StandIn::start(&shop.pair.green, &shop.elbv2).await;
+    green.settled().await;
+    assert_eq!(shop.registered(), targets(BLUE.into_iter().chain(GREEN)));
+    assert_eq!(blue.writes(), [("RegisterTargets".to_owned(), 3)]);
+    assert_eq!(green.writes(), [("RegisterTargets".to_owned(), 2)]);
     assert_eq!(shop.tracked().await, targets(BLUE));
 
     let status = shop.desk.mctg("status -o json").await.ended(0).json();
-    let found = &status["targetGroups"][0]["bindings"][0];
-    assert_eq!(found["checkpoint"], "current", "{found:#}");
-    assert_eq!(found["state"], "inSync", "{found:#}");
-    assert_eq!(found["tracked"], 3, "{found:#}");
-    assert_eq!(status["contexts"][0]["controllers"][0]["alive"], true);
-    shop.desk.mctg("diff").await.ended(0);
-    assert_eq!(shop.elbv2.writes(), []);
+    for (index, pods) in [(0, 3), (1, 2)] {
+        let found = &status["targetGroups"][0]["bindings"][index];
+        assert_eq!(found["checkpoint"], "current", "{found:#}");
+        assert_eq!(found["state"], "inSync", "{found:#}");
+        assert_eq!(found["tracked"], pods, "{found:#}");
+        assert_eq!(status["contexts"][index]["controllers"][0]["alive"], true);
+    }
+    shop.desk.mctg("diff --context *").await.ended(0);
+    shop.desk.mctg("reconcile --context * --yes").await.ended(0);
+    assert_eq!(shop.elbv2.writes(), [], "there is nothing to do beside them");
 }
 
 #[tokio::test]
 async fn a_controller_writes_under_its_own_name_and_shows_when_it_took_over() {
-    let shop = Shop::new().await;
-    shop.order().await;
+    let shop = Shop::ordered().await;
     let mut standin = shop.standin().await;
     let blue = &shop.pair.blue;
     let controller = [("controller", "Update")];
@@ -122,8 +133,7 @@ async fn a_controller_writes_under_its_own_name_and_shows_when_it_took_over() {
 
 #[tokio::test]
 async fn a_target_lost_behind_its_back_stays_away_until_the_checkpoint_is_removed() {
-    let shop = Shop::new().await;
-    shop.order().await;
+    let shop = Shop::ordered().await;
     let standin = shop.standin().await;
     shop.elbv2.lose(&shop.group, &[LOST]);
     let annotate = "annotate targetgroupbindings.elbv2.k8s.aws shop note=mine";
@@ -136,8 +146,7 @@ async fn a_target_lost_behind_its_back_stays_away_until_the_checkpoint_is_remove
 
 #[tokio::test]
 async fn a_healthy_target_that_was_lost_is_not_missed_for_five_minutes() {
-    let shop = Shop::new().await;
-    shop.order().await;
+    let shop = Shop::ordered().await;
     let standin = shop.standin().await;
     // It lists what it registered itself, and finds it healthy.
     shop.force(&standin).await;
@@ -151,8 +160,7 @@ async fn a_healthy_target_that_was_lost_is_not_missed_for_five_minutes() {
 
 #[tokio::test]
 async fn a_ledger_that_others_wrote_counts_only_after_a_restart() {
-    let shop = Shop::new().await;
-    shop.order().await;
+    let shop = Shop::ordered().await;
     let mut standin = shop.standin().await;
     shop.elbv2.register(&shop.group, &[LEFT]);
     let mut tracked = targets(BLUE);
@@ -171,8 +179,7 @@ async fn a_ledger_that_others_wrote_counts_only_after_a_restart() {
 
 #[tokio::test]
 async fn pods_that_come_and_go_are_followed_and_a_deleted_binding_is_let_go() {
-    let shop = Shop::new().await;
-    shop.order().await;
+    let shop = Shop::ordered().await;
     let standin = shop.standin().await;
     let blue = &shop.pair.blue;
     standin.later(FORGOTTEN);
@@ -189,8 +196,7 @@ async fn pods_that_come_and_go_are_followed_and_a_deleted_binding_is_let_go() {
 
 #[tokio::test]
 async fn a_controller_that_is_stopped_is_absent_and_follows_nothing() {
-    let shop = Shop::new().await;
-    shop.order().await;
+    let shop = Shop::ordered().await;
     let mut standin = shop.standin().await;
     standin.stop().await;
     serve(&shop.pair.blue, "shop", &BLUE[..1]).await;
