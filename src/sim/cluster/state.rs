@@ -60,6 +60,10 @@ pub struct SimPod {
     pub service: String,
     /// Whether its endpoint is ready.
     pub ready: bool,
+    /// The readiness gates it declares, by condition type: whether each is `True`, where it has a
+    /// status.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gates: BTreeMap<String, Option<bool>>,
 }
 
 /// A ledger as stored: text, ledger or not.
@@ -235,7 +239,7 @@ impl ClusterState {
             quic_enabled: false,
             containers: Vec::new(),
         };
-        let pod = SimPod { pod, service: service.to_owned(), ready: true };
+        let pod = SimPod { pod, service: service.to_owned(), ready: true, gates: BTreeMap::new() };
         self.pods.insert(name.to_string(), pod);
         name
     }
@@ -266,6 +270,29 @@ impl ClusterState {
         if let Some(pod) = self.pod_at(address) {
             pod.ready = false;
             pod.pod.deleted_at = Some(now);
+        }
+    }
+
+    /// Makes a pod wait for a readiness gate: it is not ready until somebody sets it.
+    pub fn add_gate(&mut self, address: &str, gate: &str) {
+        if let Some(pod) = self.pod_at(address) {
+            pod.gates.insert(gate.to_owned(), None);
+            pod.ready = false;
+            pod.pod.ready_since = None;
+        }
+    }
+
+    /// Sets a readiness gate of a pod; its kubelet finds it ready when all its gates are open.
+    pub(in crate::sim) fn set_gate(&mut self, name: &PodName, gate: &str, open: Option<bool>) {
+        let now = self.now;
+        let Some(pod) = self.pods.get_mut(&name.to_string()) else { return };
+        let Some(status) = pod.gates.get_mut(gate) else { return };
+        *status = open;
+        let is_ready =
+            pod.pod.containers_ready && pod.gates.values().all(|open| *open == Some(true));
+        if is_ready != pod.ready {
+            pod.ready = is_ready;
+            pod.pod.ready_since = is_ready.then_some(now);
         }
     }
 
@@ -308,7 +335,7 @@ impl ClusterState {
     }
 
     /// Removes bindings that are being deleted and that no finalizer holds.
-    pub(super) fn collect_bindings(&mut self) {
+    pub(in crate::sim) fn collect_bindings(&mut self) {
         self.bindings.retain(|_, binding| binding.has_finalizer || !binding.is_being_deleted());
     }
 
