@@ -19,6 +19,7 @@ use crate::facts::{Facts, Silence, SilenceReason};
 use crate::ledger;
 use crate::plan::{self, Action, BindingPlan, Blocked, Finish, LedgerPlan, Plan, Standing, Via};
 use crate::report::{Step, StepResult};
+use crate::stop::Unheard;
 use crate::target::{Health, HealthState, Target, TargetDescription, TargetGroupArn};
 
 /// How many bindings are worked on at once.
@@ -237,7 +238,11 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
             0 => (Action::RemoveFinalizer, 0),
             targets => (Action::Deregister, targets),
         };
-        self.told(action, targets, Err(Silence::new(SilenceReason::NotAsked, message)));
+        let silence = match self.load_balancers.is_closed() {
+            true => Unheard::NotMade.silence(true),
+            false => Silence::new(SilenceReason::NotAsked, message),
+        };
+        self.told(action, targets, Err(silence));
     }
 
     async fn take_out(&mut self, targets: &[TargetDescription]) {
@@ -363,7 +368,7 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
                 .done
                 .steps
                 .iter()
-                .any(|s| s.action == Action::WriteLedger && s.result == StepResult::Failed)
+                .any(|s| s.action == Action::WriteLedger && s.result != StepResult::Done)
     }
 
     fn told_write(&mut self, action: Action, targets: usize, result: Result<(), WriteError>) {
@@ -380,6 +385,8 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
     fn told(&mut self, action: Action, targets: usize, result: Result<(), Silence>) {
         let (result, error) = match result {
             Ok(()) => (StepResult::Done, None),
+            // Nothing can have come of what was not even tried.
+            Err(silence) if silence.is_stop() => (StepResult::Skipped, Some(silence.message)),
             Err(silence) => (StepResult::Failed, Some(silence.message)),
         };
         self.record(Step { action, via: Via::Direct, targets, result, error });
@@ -387,7 +394,10 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
 
     fn skip(&mut self, action: Action, targets: usize) {
         if targets > 0 {
-            let error = self.done.conflict.then(|| WriteError::Conflict.to_string());
+            let error = match self.load_balancers.is_closed() {
+                true => Some(Unheard::NotMade.silence(true).message),
+                false => self.done.conflict.then(|| WriteError::Conflict.to_string()),
+            };
             self.record(Step {
                 action,
                 via: Via::Direct,

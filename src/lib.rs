@@ -70,6 +70,7 @@ pub mod share;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod status;
+pub mod stop;
 pub mod target;
 #[cfg(test)]
 mod testing;

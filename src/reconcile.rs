@@ -16,6 +16,7 @@ use crate::facts::Facts;
 use crate::observe::{self, Detail, Scope};
 use crate::plan::{self, Pass, Plan, Request};
 use crate::report::Reconcile;
+use crate::stop::{Stop, Stoppable};
 use crate::target::{Health, HealthState, Target, TargetGroupArn};
 
 /// How often a binding is planned again because somebody else wrote its ledger in between.
@@ -29,8 +30,8 @@ const WAIT_INTERVAL: Duration = Duration::from_secs(5);
 /// It never prints and never reads the environment; the clock is the caller's. Dropping the future
 /// of any method between two calls leaves a state that the next run repairs.
 pub struct Reconciler<'a, C, L, T> {
-    clusters: &'a [C],
-    load_balancers: &'a L,
+    clusters: Vec<Stoppable<'a, C>>,
+    load_balancers: Stoppable<'a, L>,
     clock: T,
     options: Options,
 }
@@ -49,6 +50,9 @@ pub struct Options {
     pub narrowed: bool,
     /// How long to wait until nothing that was registered is `initial`; none does not wait.
     pub wait: Option<Duration>,
+    /// Asks the run to end early: it makes no call any more, and reports what was left. The
+    /// adapters of both doors take the same handle, so that they try nothing again either.
+    pub stop: Stop,
 }
 
 /// A plan and the facts it was made from.
@@ -76,13 +80,20 @@ where
     /// Makes a reconciler over the clusters to observe; [`Request::contexts`] says which of them may
     /// be written to.
     pub fn new(clusters: &'a [C], load_balancers: &'a L, clock: T) -> Self {
-        Self { clusters, load_balancers, clock, options: Options::default() }
+        let options = Options::default();
+        let heed = |cluster| Stoppable::new(cluster, options.stop.clone());
+        let clusters = clusters.iter().map(heed).collect();
+        let load_balancers = Stoppable::new(load_balancers, options.stop.clone());
+        Self { clusters, load_balancers, clock, options }
     }
 
     /// Sets how to reconcile.
     #[must_use]
     pub fn options(self, options: Options) -> Self {
-        Self { options, ..self }
+        let heed = |cluster: Stoppable<'a, C>| cluster.heeding(&options.stop);
+        let clusters = self.clusters.into_iter().map(heed).collect();
+        let load_balancers = self.load_balancers.heeding(&options.stop);
+        Self { clusters, load_balancers, options, ..self }
     }
 
     /// Observes and plans; changes nothing.
@@ -102,7 +113,7 @@ where
         let mut done = BTreeMap::new();
         let mut again = self.round(&first, &self.options.request, &mut done, listener).await;
         for _ in 1..ROUNDS_MAX {
-            if again.is_empty() {
+            if again.is_empty() || self.options.stop.is_asked() {
                 break;
             }
             let request = Request { only: Some(again), ..self.options.request.clone() };
@@ -115,7 +126,9 @@ where
             Some(timeout) => self.wait(&plan, &done, timeout, listener).await,
             None => BTreeMap::new(),
         };
-        report::applied(&facts, &plan, &self.options.request, &done, &open)
+        let mut report = report::applied(&facts, &plan, &self.options.request, &done, &open);
+        report::interrupt(&mut report, &self.options.stop);
+        report
     }
 
     /// Applies one plan, and returns the bindings that somebody else wrote to in between.
@@ -130,7 +143,7 @@ where
         listener(Progress::Planned(facts, plan));
         let read_again = async || self.read(request, Pass::Second).await.plan;
         let round =
-            apply::apply(self.clusters, self.load_balancers, plan, read_again, listener).await;
+            apply::apply(&self.clusters, &self.load_balancers, plan, read_again, listener).await;
         let conflicts =
             round.iter().filter(|done| done.conflict).map(|done| done.binding.clone()).collect();
         for later in round {
@@ -148,7 +161,8 @@ where
             narrowed: self.options.narrowed,
             acting: request.contexts.clone(),
         };
-        let facts = observe::observe(self.clusters, self.load_balancers, &scope, &self.clock).await;
+        let facts =
+            observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;
         let plan = plan::plan(&facts, request, pass);
         Planned { facts, plan }
     }
@@ -164,13 +178,16 @@ where
     ) -> BTreeMap<BindingRef, BTreeMap<Target, Health>> {
         let deadline = tokio::time::Instant::now() + timeout;
         let mut open = self.initial(plan, done).await;
-        while !open.is_empty() && tokio::time::Instant::now() < deadline {
+        let is_asked_to_stop = || self.options.stop.is_asked();
+        while !open.is_empty() && tokio::time::Instant::now() < deadline && !is_asked_to_stop() {
             let all: BTreeMap<Target, Health> =
                 open.values().flatten().map(|(t, h)| (t.clone(), h.clone())).collect();
             listener(Progress::Waiting(&all));
-            tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + WAIT_INTERVAL))
-                .await;
-            open = self.initial(plan, done).await;
+            let next = deadline.min(tokio::time::Instant::now() + WAIT_INTERVAL);
+            self.options.stop.pause_until(next).await;
+            if !is_asked_to_stop() {
+                open = self.initial(plan, done).await;
+            }
         }
         open
     }

@@ -12,6 +12,7 @@ use mctg::plan::Action;
 use mctg::report::StepResult;
 use mctg::sim::elbv2::TargetRequest;
 use mctg::sim::{Cluster, LoadBalancers, World as Sim};
+use mctg::stop::Stop;
 use mctg::target::TargetGroupArn;
 
 use super::args::{Color, DryRun, FailOn, Output, ViaArg};
@@ -89,6 +90,8 @@ async fn on(
         leave_out: &|_| None,
         clock: &clock,
         watch: &watch,
+        // An interrupt ends a demo at once.
+        stop: Stop::default(),
     };
     run::verb(&world, verb, global, terminal).await
 }

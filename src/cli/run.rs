@@ -17,6 +17,7 @@ use mctg::plan::{Request, ViaChoice};
 use mctg::reconcile::{self, Options, Reconciler};
 use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
+use mctg::stop::Stop;
 use mctg::target::{Health, Target};
 use mctg::view;
 use tokio::time::Instant;
@@ -49,6 +50,8 @@ pub(crate) struct World<'a, C, L> {
     pub(crate) clock: &'a (dyn Fn() -> Timestamp + Sync),
     /// Told of everything that is done there.
     pub(crate) watch: &'a (dyn Fn(&Progress<'_>) + Sync),
+    /// Asks a run that changes something to end with its report.
+    pub(crate) stop: Stop,
 }
 
 /// Runs a verb that reads clusters.
@@ -169,6 +172,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         request: request.clone(),
         narrowed: world.narrowed,
         wait: args.wait.then_some(args.timeout),
+        stop: world.stop.clone(),
     };
     let text = matches!(global.output, Output::Table | Output::Wide);
     let wide = global.output == Output::Wide;
@@ -183,6 +187,8 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         let planned = reconciler.plan().await;
         let complete = planned.report(&request).complete;
         check_names(&planned.facts, &request.selection, complete, terminal)?;
+        // Whoever stops a run has no question left: what was left undone is reported.
+        let asks = asks && !world.stop.is_asked();
         let goes = planned.plan.bindings.iter().any(|binding| !binding.deregister.is_empty());
         if asks && goes {
             was_shown = true;
@@ -196,8 +202,11 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
             } else {
                 terminal.print_err(wide, shown)
             };
-            if !terminal.ask("Do this?").await {
-                return Err(CliError::usage("declined: nothing was changed"));
+            tokio::select! {
+                said_yes = terminal.ask("Do this?") => if !said_yes {
+                    return Err(CliError::usage("declined: nothing was changed"));
+                },
+                () = world.stop.asked() => {}
             }
         }
         // Where somebody can be asked, nothing goes that they were not shown.
@@ -443,6 +452,7 @@ fn tell_incompleteness<C, L>(
         .map(|context| context.context.as_str())
         .collect();
     if !silent.is_empty()
+        && !world.stop.is_asked()
         && let Some(command) = (world.leave_out)(&silent)
     {
         let them = if silent.len() == 1 { "it" } else { "them" };

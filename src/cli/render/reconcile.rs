@@ -146,7 +146,11 @@ pub(crate) fn closing(
         binding.outcome == Outcome::Failed
             || binding.steps.iter().any(|step| step.result == StepResult::Failed)
     });
-    let head = if failed || report.timed_out { "Not all done" } else { "Done" };
+    let head = match () {
+        () if report.interrupted => "Stopped",
+        () if failed || report.timed_out => "Not all done",
+        () => "Done",
+    };
     let tried = report.bindings.iter().any(|binding| !binding.steps.is_empty());
     let withheld_any = report.bindings.iter().any(|b| !b.plan.blocked.is_empty());
     let mut text = if !tried && !failed && !withheld_any && exit == Exit::Fine {
@@ -170,7 +174,13 @@ pub(crate) fn closing(
         .collect();
     if !waiting.is_empty() {
         let waiting = escape(&waiting.join(", "));
-        text.push_str(&format!(" Time was up before these became healthy: {waiting}."));
+        text.push_str(&match report.interrupted {
+            true => format!(" In their first health checks, which go on: {waiting}."),
+            false => format!(" Time was up before these became healthy: {waiting}."),
+        });
+    }
+    if report.interrupted {
+        text.push_str(&left(report));
     }
     if tried && exit == Exit::Fine && !withheld_any {
         text.push_str(" A second run plans nothing.");
@@ -178,6 +188,30 @@ pub(crate) fn closing(
         text.push_str(&format!(" Exit {}.", exit.code()));
     }
     paragraph(&text, look, out)
+}
+
+/// What a run that was stopped leaves: law 2 makes it little.
+fn left(report: &Reconcile) -> String {
+    let mut left: BTreeMap<Action, usize> = BTreeMap::new();
+    let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
+    for step in steps.filter(|step| step.result == StepResult::Skipped) {
+        *left.entry(step.action).or_default() += step.targets;
+    }
+    let each: Vec<String> = left
+        .into_iter()
+        .map(|(what, targets)| match what {
+            Action::Register | Action::Deregister => format!("{} {targets}", action(what)),
+            _ => action(what).to_owned(),
+        })
+        .collect();
+    match () {
+        () if !each.is_empty() => format!(
+            " Not tried: to {}. What was registered is in a ledger, and another run picks up from here.",
+            list(&each)
+        ),
+        () if report.complete => " Nothing was left undone.".to_owned(),
+        () => " What was registered is in a ledger, and another run picks up from here.".to_owned(),
+    }
 }
 
 /// A line of what is done while it is done: `   0:03  registered  2 targets`.
