@@ -14,6 +14,7 @@ use super::faults::{Fault, Script, Strikes};
 use super::steps::{Moment, Steps};
 use crate::cluster::WriteError;
 use crate::facts::{Silence, SilenceReason};
+use crate::stop::{Stop, Unheard};
 use crate::target::TargetGroupArn;
 
 /// A cluster in memory: a handle, cheap to clone, that implements
@@ -26,6 +27,7 @@ pub struct Cluster {
     default_namespace: String,
     shared: Arc<Mutex<Shared>>,
     steps: Steps,
+    stop: Stop,
 }
 
 struct Shared {
@@ -129,6 +131,7 @@ impl Cluster {
             default_namespace: "default".to_owned(),
             shared: Arc::new(Mutex::new(shared)),
             steps,
+            stop: Stop::default(),
         }
     }
 
@@ -142,6 +145,14 @@ impl Cluster {
     #[must_use]
     pub fn without_eks_name(mut self) -> Self {
         self.eks_name = None;
+        self
+    }
+
+    /// The same handle, which sends nothing any more once it is asked to stop: one call of the trait
+    /// may be several requests.
+    #[must_use]
+    pub fn heeding(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
         self
     }
 
@@ -231,6 +242,9 @@ impl Cluster {
         namespace: Where,
         effect: impl FnOnce(&mut ClusterState) -> Result<T, WriteError>,
     ) -> Result<T, WriteError> {
+        if self.stop.is_asked() {
+            return Err(WriteError::Failed(Unheard::NotMade.silence(true)));
+        }
         let lost = self.steps.pass(&self.context, request.as_str(), Moment::Before).await;
         let answer = self.shared().answer(request, &namespace, lost, effect);
         self.steps.pass(&self.context, request.as_str(), Moment::After).await;

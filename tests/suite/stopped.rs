@@ -47,7 +47,8 @@ impl Shop {
         let contexts = ["blue", "green"].map(str::to_owned).into();
         let request = PlanRequest { contexts, may_deregister: true, ..PlanRequest::default() };
         let options = Options { request, wait, stop: stop.clone(), ..Options::default() };
-        let (clusters, elb) = (self.world.clusters(), self.world.load_balancers());
+        let clusters = self.world.clusters().into_iter().map(|cluster| cluster.heeding(stop));
+        let (clusters, elb): (Vec<Cluster>, _) = (clusters.collect(), self.world.load_balancers());
         let clock = || self.world.now();
         Reconciler::new(&clusters, &elb, clock).options(options).run(None, &|_| {}).await
     }
