@@ -15,6 +15,7 @@ use self::targets::Failure;
 use crate::binding::{BindingRef, Flavour};
 use crate::cluster::{Cluster, WriteError};
 use crate::elbv2::{Access, LoadBalancers};
+use crate::events::Event;
 use crate::facts::{Facts, Silence, SilenceReason};
 use crate::ledger;
 use crate::plan::{self, Action, BindingPlan, Blocked, Finish, LedgerPlan, Plan, Standing, Via};
@@ -80,6 +81,8 @@ pub enum Progress<'a> {
     Step(&'a BindingRef, &'a Step),
     /// Registered targets that are not past their first checks yet.
     Waiting(&'a BTreeMap<Target, Health>),
+    /// An event that could not be written, and why: nothing else comes of that.
+    EventLost(&'a Event, &'a Silence),
 }
 
 /// Who is told. Embedders that do not care pass `&|_| {}`.

@@ -12,6 +12,7 @@ use crate::apply::{self, Done, Listener, Progress};
 use crate::binding::BindingRef;
 use crate::cluster::Cluster;
 use crate::elbv2::{Access, LoadBalancers};
+use crate::events;
 use crate::facts::Facts;
 use crate::observe::{self, Detail, Scope};
 use crate::plan::{self, Pass, Plan, Request};
@@ -50,6 +51,8 @@ pub struct Options {
     pub narrowed: bool,
     /// How long to wait until nothing that was registered is `initial`; none does not wait.
     pub wait: Option<Duration>,
+    /// Whether to write [events](crate::events) on the bindings for what changed or was withheld.
+    pub events: bool,
     /// Asks the run to end early: it makes no call any more, and reports what was left. The
     /// adapters of both doors take the same handle, so that they try nothing again either.
     pub stop: Stop,
@@ -128,6 +131,10 @@ where
         };
         let mut report = report::applied(&facts, &plan, &self.options.request, &done, &open);
         report::interrupt(&mut report, &self.options.stop);
+        if self.options.events && !report.interrupted {
+            let events = events::of(&facts, &report, (self.clock)());
+            events::record(&self.clusters, &events, listener).await;
+        }
         report
     }
 

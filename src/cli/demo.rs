@@ -86,6 +86,7 @@ async fn on(
         load_balancers: &load_balancers,
         writing,
         narrowed,
+        in_cluster: false,
         demo: true,
         leave_out: &|_| None,
         clock: &clock,
@@ -143,6 +144,7 @@ pub(crate) async fn play(
         yes: true,
         wait: true,
         timeout: Duration::from_secs(60),
+        events: None,
     });
     story.runs("kubectl mctg reconcile --context blue --yes", &reconcile, &["blue"]).await?;
 

@@ -66,6 +66,7 @@ pub(crate) async fn run(
     let world = World {
         clusters: &clusters,
         load_balancers: &load_balancers,
+        in_cluster: chosen.writing.contains(contexts::IN_CLUSTER),
         writing: chosen.writing,
         narrowed: chosen.narrowed,
         demo: false,

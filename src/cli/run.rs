@@ -42,6 +42,8 @@ pub(crate) struct World<'a, C, L> {
     pub(crate) writing: BTreeSet<String>,
     /// Whether fewer contexts are read than there are.
     pub(crate) narrowed: bool,
+    /// Whether the context that is written to is the pod's own cluster.
+    pub(crate) in_cluster: bool,
     /// Whether all of it is simulated.
     pub(crate) demo: bool,
     /// The command that leaves contexts out that did not answer.
@@ -172,6 +174,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         request: request.clone(),
         narrowed: world.narrowed,
         wait: args.wait.then_some(args.timeout),
+        events: args.events.unwrap_or(world.in_cluster),
         stop: world.stop.clone(),
     };
     let text = matches!(global.output, Output::Table | Output::Wide);
@@ -247,6 +250,11 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
                     terminal.note(&line);
                 }
                 *last = text;
+            }
+            Progress::EventLost(event, silence) => {
+                let place = place(&event.binding, &names);
+                let line = format!("warning: no event `{}` on {place}: {silence}", event.reason);
+                terminal.note(&mctg::error::escape(&line));
             }
         }
     };

@@ -21,6 +21,7 @@ use super::translate;
 use super::{Cluster, WriteError};
 use crate::binding::{Binding, Flavour};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
+use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Silence, SilenceReason};
 use crate::ledger::Ledger;
 use crate::stop::Stop;
@@ -376,6 +377,10 @@ impl Cluster for KubeCluster {
         uid: &str,
     ) -> Result<(), WriteError> {
         self.drop_finalizer(namespace, name, uid).await
+    }
+
+    async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
+        self.put_event(event).await
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::state::{ClusterState, NewBinding, SimPod, SimService, StoredLedger};
+pub use self::state::{ClusterState, NewBinding, SimPod, SimService, StoredEvent, StoredLedger};
 use super::faults::{Fault, Script, Strikes};
 use super::steps::{Moment, Steps};
 use crate::cluster::WriteError;
@@ -55,6 +55,7 @@ pub enum Request {
     WriteLedger,
     DeleteLedger,
     RemoveFinalizer,
+    RecordEvent,
 }
 
 impl Request {
@@ -75,6 +76,7 @@ impl Request {
             Self::WriteLedger => "WriteLedger",
             Self::DeleteLedger => "DeleteLedger",
             Self::RemoveFinalizer => "RemoveFinalizer",
+            Self::RecordEvent => "RecordEvent",
         }
     }
 }

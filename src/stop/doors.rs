@@ -10,6 +10,7 @@ use crate::binding::{Binding, Flavour};
 use crate::cluster::{Cluster, WriteError};
 use crate::elbv2::{Access, CallError, LoadBalancers, Registration};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
+use crate::events::Event;
 use crate::facts::{
     Controller, LedgerFault, Listener, LoadBalancer, Reading, Silence, SilenceReason, TargetGroup,
 };
@@ -183,6 +184,10 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         uid: &str,
     ) -> Result<(), WriteError> {
         self.write(self.door.remove_finalizer(namespace, name, uid)).await
+    }
+
+    async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
+        self.write(self.door.record_event(event)).await
     }
 }
 
