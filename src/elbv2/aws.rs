@@ -473,3 +473,6 @@ mod tests;
 
 #[cfg(all(test, feature = "sim"))]
 mod sim_tests;
+
+#[cfg(all(test, feature = "sim"))]
+mod stop_tests;

@@ -132,11 +132,12 @@ async fn a_service_that_is_missing_is_told() {
 async fn what_failed_is_told_with_its_cause() {
     let shop = Shop::new();
     shop.blue.with(|state| {
-        state.put_ledger("web", "aws-lbc-targets-shop-http", "no target");
+        state.put_ledger("web", "aws-lbc-targets-shop-http", "\u{1b}[31m no\ntarget");
     });
     shop.run(with_yes()).await;
     let told = shop.told().join("\n");
     assert!(told.starts_with("1x Warning ReconcileFailed: "), "{told}");
+    assert!(!told.contains(char::is_control), "{told:?}");
 }
 
 #[tokio::test]
@@ -156,15 +157,15 @@ async fn an_event_that_cannot_be_written_is_a_warning_and_a_refusal_is_one_for_a
 async fn a_run_that_was_stopped_writes_no_event() {
     let shop = Shop::new();
     shop.blue.with(|state| state.add_pod("web", "shop", "10.0.128.11"));
-    let (stop, asks) = (Stop::default(), Stop::default());
-    let asked = asks.clone();
+    let stop = Stop::default();
+    let asks = stop.clone();
     shop.world.steps().on_step(move |step| {
         if step.operation == "RegisterTargets" {
-            asked.ask();
+            asks.ask();
         }
     });
-    drop(stop);
-    assert_eq!(shop.run(Options { stop: asks, ..with_yes() }).await, [""; 0]);
+    assert_eq!(shop.run(Options { stop: stop.clone(), ..with_yes() }).await, [""; 0]);
+    assert!(stop.is_asked(), "it registered");
     assert_eq!(shop.blue.count(Request::RecordEvent), 0);
 }
 
