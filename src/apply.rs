@@ -17,12 +17,14 @@ use self::targets::Failure;
 use crate::binding::{BindingRef, Flavour};
 use crate::cluster::{Cluster, WriteError};
 use crate::elbv2::{Access, LoadBalancers};
+use crate::events::Event;
 use crate::facts::{Facts, Silence, SilenceReason};
 use crate::ledger;
 use crate::plan::{
     self, Action, BindingPlan, Blocked, Finish, LedgerPlan, Nudge, Plan, Standing, Unrepaired, Via,
 };
 use crate::report::{Step, StepResult};
+use crate::stop::Unheard;
 use crate::target::{Health, HealthState, Target, TargetDescription, TargetGroupArn};
 
 /// How many bindings are worked on at once.
@@ -89,6 +91,8 @@ pub enum Progress<'a> {
     Nudged(&'a BTreeMap<BindingRef, Unrepaired>),
     /// Registered targets that are not past their first checks yet.
     Waiting(&'a BTreeMap<Target, Health>),
+    /// An event that could not be written, and why: nothing else comes of that.
+    EventLost(&'a Event, &'a Silence),
 }
 
 /// Who is told. Embedders that do not care pass `&|_| {}`.
@@ -257,7 +261,11 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
             0 => (Action::RemoveFinalizer, 0),
             targets => (Action::Deregister, targets),
         };
-        self.told(action, targets, Err(Silence::new(SilenceReason::NotAsked, message)));
+        let silence = match self.load_balancers.is_closed() {
+            true => Unheard::NotMade.silence(true),
+            false => Silence::new(SilenceReason::NotAsked, message),
+        };
+        self.told(action, targets, Err(silence));
     }
 
     async fn take_out(&mut self, targets: &[TargetDescription]) {
@@ -383,7 +391,7 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
                 .done
                 .steps
                 .iter()
-                .any(|s| s.action == Action::WriteLedger && s.result == StepResult::Failed)
+                .any(|s| s.action == Action::WriteLedger && s.result != StepResult::Done)
     }
 
     fn told_write(&mut self, action: Action, targets: usize, result: Result<(), WriteError>) {
@@ -400,6 +408,8 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
     fn told(&mut self, action: Action, targets: usize, result: Result<(), Silence>) {
         let (result, error) = match result {
             Ok(()) => (StepResult::Done, None),
+            // Nothing can have come of what was not even tried.
+            Err(silence) if silence.is_stop() => (StepResult::Skipped, Some(silence.message)),
             Err(silence) => (StepResult::Failed, Some(silence.message)),
         };
         let via = if action == Action::Nudge { Via::Controller } else { Via::Direct };
@@ -408,7 +418,10 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
 
     fn skip(&mut self, action: Action, targets: usize) {
         if targets > 0 {
-            let error = self.done.conflict.then(|| WriteError::Conflict.to_string());
+            let error = match self.load_balancers.is_closed() {
+                true => Some(Unheard::NotMade.silence(true).message),
+                false => self.done.conflict.then(|| WriteError::Conflict.to_string()),
+            };
             self.record(Step {
                 action,
                 via: Via::Direct,

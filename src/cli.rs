@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 use mctg::findings::catalogue;
+use mctg::stop::Stop;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -71,7 +72,8 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
     }
     let environment = Environment::read();
     log(cli.global.verbose, terminal);
-    let parting = parting(cli, terminal);
+    let ending = Ending::of(cli, terminal);
+    let stop = Stop::default();
     match &cli.verb {
         Verb::Explain(args) => explain::explain(args.code.as_deref(), cli.global.output, terminal),
         Verb::Version => explain::version(cli.global.output, terminal),
@@ -85,35 +87,58 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
                 complete::answer(&command, &args.words, &contexts, &codes, out)
             })
         }
-        Verb::Demo(args) => wait_for(demo::play(args, &environment, terminal), parting, terminal),
+        Verb::Demo(args) => {
+            wait_for(demo::play(args, &environment, terminal), ending, &stop, terminal)
+        }
         verb @ (Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_)) => {
             if cli.global.demo {
-                wait_for(demo::run(verb, &cli.global, &environment, terminal), parting, terminal)
+                let work = demo::run(verb, &cli.global, &environment, terminal);
+                wait_for(work, ending, &stop, terminal)
             } else {
-                wait_for(real::run(verb, &cli.global, &environment, terminal), parting, terminal)
+                let work = real::run(verb, &cli.global, &environment, &stop, terminal);
+                wait_for(work, ending, &stop, terminal)
             }
         }
     }
 }
 
-/// Says truly what goes on without us once a verb is interrupted.
-fn parting(cli: &Cli, terminal: &Terminal) -> &'static str {
-    match &cli.verb {
-        _ if cli.global.demo => "interrupted: nothing real was changed",
-        Verb::Reconcile(args) if args.dry_run == DryRun::None && !terminal.is_read_only() => {
-            "interrupted: the call under way may still take effect; what was registered is in a \
-             ledger, and another run picks up from here"
+/// How a verb ends that is interrupted.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    /// At once, since nothing goes on without it: what to say.
+    AtOnce(&'static str),
+    /// With a report of what was done and what was not.
+    WithReport,
+}
+
+impl Ending {
+    fn of(cli: &Cli, terminal: &Terminal) -> Self {
+        match &cli.verb {
+            _ if cli.global.demo => Self::AtOnce("interrupted: nothing real was changed"),
+            Verb::Reconcile(args) if args.dry_run == DryRun::None && !terminal.is_read_only() => {
+                Self::WithReport
+            }
+            _ => Self::AtOnce("interrupted: nothing was changed"),
         }
-        _ => "interrupted: nothing was changed",
     }
 }
 
-/// Runs to the end, or until the user or the system asks to stop; says `parting` then.
+/// What is said when the first signal comes to a verb that changes something.
+const STOPPING: &str =
+    "stopping: no new call is made, and the one under way has 4 s (again ends at once)";
+
+/// What goes on without us, and what does not, where there is no report to say it.
+const ENDED: &str = "interrupted: the call under way may still take effect; what was registered is \
+                     in a ledger, and another run picks up from here";
+
+/// Runs to the end, or until the user or the system asks to stop: a verb that changes something
+/// then makes no new call and tells what it has done. A second signal ends it at once.
 ///
 /// Every step leaves a state that the next run repairs, so that stopping anywhere is safe.
 fn wait_for(
     work: impl Future<Output = Result<Exit, CliError>>,
-    parting: &str,
+    ending: Ending,
+    stop: &Stop,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -121,10 +146,28 @@ fn wait_for(
         .build()
         .map_err(|error| CliError::because("failed to start the runtime", &error))?;
     let result = runtime.block_on(async {
+        let mut work = std::pin::pin!(work);
+        let mut signals = Signals::listen();
         tokio::select! {
-            result = work => result,
-            () = interrupted() => {
-                terminal.note(parting);
+            result = &mut work => return result,
+            () = signals.next() => {}
+        }
+        if let Ending::AtOnce(words) = ending {
+            terminal.note(words);
+            return Ok(Exit::Interrupted);
+        }
+        terminal.note(STOPPING);
+        stop.ask();
+        tokio::select! {
+            // An error is told as ever, but of all exit codes this is the first.
+            result = &mut work => result
+                .map(|_| Exit::Interrupted)
+                .map_err(|mut error| {
+                    error.exit = Exit::Interrupted;
+                    error
+                }),
+            () = signals.next() => {
+                terminal.note(ENDED);
                 Ok(Exit::Interrupted)
             }
         }
@@ -134,29 +177,40 @@ fn wait_for(
     result
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn interrupted() {
-    let interrupt = async {
+/// Ctrl-C and SIGTERM, each as often as it comes.
+struct Signals {
+    #[cfg(unix)]
+    streams: Vec<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+        Self { streams: kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect() }
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        std::future::poll_fn(|context| {
+            let came = self.streams.iter_mut().any(|it| it.poll_recv(context).is_ready());
+            if came { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> Self {
+        Self {}
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let terminate = async {
-            match signal(SignalKind::terminate()) {
-                Ok(mut signal) => signal.recv().await,
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = interrupt => {}
-            _ = terminate => {}
-        }
     }
-    #[cfg(not(unix))]
-    interrupt.await;
 }
 
 /// Logs this program's own calls to stderr; never those of its libraries, which know secrets.

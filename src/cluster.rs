@@ -18,6 +18,7 @@ use std::future::Future;
 
 use crate::binding::{Binding, Flavour};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
+use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Silence};
 use crate::ledger::Ledger;
 use crate::target::Target;
@@ -140,6 +141,14 @@ pub trait Cluster: Send + Sync {
         name: &str,
         uid: &str,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Writes an event: creates the object of its [name](Event::name), or where that is there
+    /// already raises its count and tells the latest message and time.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where somebody wrote it at the same time.
+    fn record_event(&self, event: &Event) -> impl Future<Output = Result<(), WriteError>> + Send;
 }
 
 /// Why a write to a cluster did not happen, or may not have.

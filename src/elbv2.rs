@@ -6,6 +6,7 @@
 pub mod aws;
 mod clients;
 mod errors;
+mod flight;
 mod limiter;
 mod line;
 mod translate;
@@ -61,6 +62,12 @@ pub struct Role {
 /// Batches are split to what the API takes; every list is complete (paged through) or a
 /// [`Silence`]. Keys that were asked for are all in the answer.
 pub trait LoadBalancers: Send + Sync {
+    /// Says whether no call is made any more, because the run was asked to [stop](crate::stop):
+    /// what is left then is told instead of tried.
+    fn is_closed(&self) -> bool {
+        false
+    }
+
     /// Describes target groups; one that is gone is a silence of its own, and hides no other.
     fn target_groups(
         &self,

@@ -84,6 +84,8 @@ pub enum SilenceReason {
     Invalid,
     /// It was not asked for, to be polite; `--deep` asks.
     NotAsked,
+    /// It was not asked for, because the run was asked to [stop](crate::stop).
+    Stopped,
 }
 
 /// What one cluster said.

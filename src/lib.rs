@@ -17,7 +17,8 @@
 //!    makes of each target. All of deciding is pure.
 //! 4. [`plan`] is complete before the first change; printing it is a dry run.
 //! 5. [`apply`] carries it out: ledger, register, read again, deregister, ledger.
-//! 6. [`reconcile`] does all of that in one call and [`report`]s it.
+//! 6. [`reconcile`] does all of that in one call and [`report`]s it, as [`events`] too; it can be
+//!    asked to [`stop`].
 //!
 //! The library never prints, exits, or reads the environment or the clock.
 //!
@@ -57,6 +58,7 @@ pub mod cluster;
 pub mod elbv2;
 pub mod endpoints;
 pub mod error;
+pub mod events;
 pub mod facts;
 pub mod findings;
 pub mod ledger;
@@ -70,6 +72,7 @@ pub mod share;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod status;
+pub mod stop;
 pub mod target;
 #[cfg(test)]
 mod testing;

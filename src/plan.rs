@@ -320,6 +320,20 @@ pub enum Action {
     Nudge,
 }
 
+impl Action {
+    /// Says it in words: `write the ledger`.
+    pub fn as_words(self) -> &'static str {
+        match self {
+            Self::WriteLedger => "write the ledger",
+            Self::DeleteLedger => "delete the ledger",
+            Self::Register => "register",
+            Self::Deregister => "deregister",
+            Self::RemoveFinalizer => "remove the finalizer",
+            Self::Nudge => "nudge the controller",
+        }
+    }
+}
+
 /// Why something is withheld (`product.md` 6.1, 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]

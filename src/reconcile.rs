@@ -13,10 +13,12 @@ use crate::apply::{self, Done, Listener, Progress};
 use crate::binding::BindingRef;
 use crate::cluster::Cluster;
 use crate::elbv2::LoadBalancers;
+use crate::events;
 use crate::facts::Facts;
 use crate::observe::{self, Detail, Scope};
 use crate::plan::{self, Pass, Plan, Request};
 use crate::report::Reconcile;
+use crate::stop::{Stop, Stoppable};
 
 /// How often a binding is planned again because somebody else wrote its ledger in between.
 const ROUNDS_MAX: usize = 3;
@@ -26,8 +28,8 @@ const ROUNDS_MAX: usize = 3;
 /// It never prints and never reads the environment; the clock is the caller's. Dropping the future
 /// of any method between two calls leaves a state that the next run repairs.
 pub struct Reconciler<'a, C, L, T> {
-    clusters: &'a [C],
-    load_balancers: &'a L,
+    clusters: Vec<Stoppable<'a, C>>,
+    load_balancers: Stoppable<'a, L>,
     clock: T,
     options: Options,
 }
@@ -47,6 +49,11 @@ pub struct Options {
     /// How long to wait for controllers that were nudged, and until nothing that was registered is
     /// `initial`; none does not wait.
     pub wait: Option<Wait>,
+    /// Whether to write [events](crate::events) on the bindings for what changed or was withheld.
+    pub events: bool,
+    /// Asks the run to end early: it makes no call any more, and reports what was left. The
+    /// adapters of both doors take the same handle, so that they try nothing again either.
+    pub stop: Stop,
 }
 
 /// A plan and the facts it was made from.
@@ -74,13 +81,20 @@ where
     /// Makes a reconciler over the clusters to observe; [`Request::contexts`] says which of them may
     /// be written to.
     pub fn new(clusters: &'a [C], load_balancers: &'a L, clock: T) -> Self {
-        Self { clusters, load_balancers, clock, options: Options::default() }
+        let options = Options::default();
+        let heed = |cluster| Stoppable::new(cluster, options.stop.clone());
+        let clusters = clusters.iter().map(heed).collect();
+        let load_balancers = Stoppable::new(load_balancers, options.stop.clone());
+        Self { clusters, load_balancers, clock, options }
     }
 
     /// Sets how to reconcile.
     #[must_use]
     pub fn options(self, options: Options) -> Self {
-        Self { options, ..self }
+        let heed = |cluster: Stoppable<'a, C>| cluster.heeding(&options.stop);
+        let clusters = self.clusters.into_iter().map(heed).collect();
+        let load_balancers = self.load_balancers.heeding(&options.stop);
+        Self { clusters, load_balancers, options, ..self }
     }
 
     /// Observes and plans; changes nothing.
@@ -101,7 +115,7 @@ where
         self.confirm(&mut first.plan).await;
         let mut again = self.round(&first, &self.options.request, &mut done, listener).await;
         for _ in 1..ROUNDS_MAX {
-            if again.is_empty() {
+            if again.is_empty() || self.options.stop.is_asked() {
                 break;
             }
             let request = Request { only: Some(again), ..self.options.request.clone() };
@@ -115,7 +129,13 @@ where
             Some(wait) => self.wait(&plan, &mut done, wait, listener).await,
             None => Open::default(),
         };
-        report::applied(&facts, &plan, &self.options.request, &done, &open)
+        let mut report = report::applied(&facts, &plan, &self.options.request, &done, &open);
+        report::interrupt(&mut report, &self.options.stop);
+        if self.options.events && !report.interrupted {
+            let events = events::of(&facts, &report, (self.clock)());
+            events::record(&self.clusters, &events, listener).await;
+        }
+        report
     }
 
     /// Reads once more the endpoints and ledgers of what is to be registered past controllers, and
@@ -134,7 +154,8 @@ where
             contexts: Some(contexts),
             acting: BTreeSet::new(),
         };
-        let facts = observe::observe(self.clusters, self.load_balancers, &scope, &self.clock).await;
+        let facts =
+            observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;
         plan.narrow_registrations_to(&plan::plan(&facts, &self.options.request, Pass::First));
     }
 
@@ -150,7 +171,7 @@ where
         listener(Progress::Planned(facts, plan));
         let read_again = async || self.read(request, Pass::Second).await.plan;
         let round =
-            apply::apply(self.clusters, self.load_balancers, plan, read_again, listener).await;
+            apply::apply(&self.clusters, &self.load_balancers, plan, read_again, listener).await;
         let conflicts =
             round.iter().filter(|done| done.conflict).map(|done| done.binding.clone()).collect();
         for later in round {
@@ -169,7 +190,8 @@ where
             contexts: None,
             acting: request.contexts.clone(),
         };
-        let facts = observe::observe(self.clusters, self.load_balancers, &scope, &self.clock).await;
+        let facts =
+            observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;
         let plan = plan::plan(&facts, request, pass);
         Planned { facts, plan }
     }

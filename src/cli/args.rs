@@ -310,6 +310,10 @@ pub(crate) struct ReconcileArgs {
     /// How long to wait [default: 5m, through a controller 12m]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
+    /// Write events on the bindings for what changed or was withheld [default: in a pod only]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub(crate) events: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -12,6 +12,7 @@ use mctg::plan::Action;
 use mctg::report::StepResult;
 use mctg::sim::elbv2::TargetRequest;
 use mctg::sim::{Cluster, LoadBalancers, World as Sim};
+use mctg::stop::Stop;
 use mctg::target::TargetGroupArn;
 
 use super::args::{Color, DryRun, FailOn, Output, ViaArg};
@@ -85,10 +86,13 @@ async fn on(
         load_balancers: &load_balancers,
         writing,
         narrowed,
+        in_cluster: false,
         demo: true,
         leave_out: &|_| None,
         clock: &clock,
         watch: &watch,
+        // An interrupt ends a demo at once.
+        stop: Stop::default(),
     };
     run::verb(&world, verb, global, terminal).await
 }
@@ -140,6 +144,7 @@ pub(crate) async fn play(
         yes: true,
         wait: true,
         timeout: Some(Duration::from_secs(60)),
+        events: None,
     });
     story.runs("kubectl mctg reconcile --context blue --yes", &reconcile, &["blue"]).await?;
 

@@ -120,7 +120,11 @@ pub(crate) fn of_reconcile(report: &Reconcile) -> Exit {
     if !report.complete {
         worst = worst.max(Exit::Incomplete);
     }
-    if report.timed_out { Exit::TimedOut } else { worst }
+    match () {
+        () if report.interrupted => Exit::Interrupted,
+        () if report.timed_out => Exit::TimedOut,
+        () => worst,
+    }
 }
 
 fn of_binding(binding: &BindingReport) -> Exit {
@@ -259,6 +263,7 @@ mod tests {
             dry_run: false,
             complete: true,
             timed_out: false,
+            interrupted: false,
             demo: false,
             contexts: Vec::new(),
             bindings,

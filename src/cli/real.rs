@@ -2,7 +2,8 @@
 
 use mctg::cluster::Cluster as _;
 use mctg::cluster::kube::KubeCluster;
-use mctg::elbv2::aws::AwsLoadBalancers;
+use mctg::elbv2::aws::{AwsLoadBalancers, Settings};
+use mctg::stop::Stop;
 
 use super::args::{Global, Verb};
 use super::contexts::{self, ContextError, ContextOptions};
@@ -22,6 +23,7 @@ pub(crate) async fn run(
     verb: &Verb,
     global: &Global,
     environment: &Environment,
+    stop: &Stop,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
     let profiles = Profiles::parse(&global.profile).map_err(CliError::usage)?;
@@ -57,19 +59,21 @@ pub(crate) async fn run(
             let name = context.cluster.context().to_owned();
             aws.entry_profiles.insert(name, profile);
         }
-        clusters.push(context.cluster);
+        clusters.push(context.cluster.heeding(stop));
     }
-    let settings = aws.settings();
+    let settings = Settings { stop: stop.clone(), ..aws.settings() };
     let load_balancers = AwsLoadBalancers::with_settings(Credentials::new(aws), settings);
     let world = World {
         clusters: &clusters,
         load_balancers: &load_balancers,
+        in_cluster: chosen.writing.contains(contexts::IN_CLUSTER),
         writing: chosen.writing,
         narrowed: chosen.narrowed,
         demo: false,
         leave_out: &|silent| contexts::leave_out(&names, silent),
         clock: &env::now,
         watch: &|_| {},
+        stop: stop.clone(),
     };
     run::verb(&world, verb, global, terminal).await
 }

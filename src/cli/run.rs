@@ -17,6 +17,7 @@ use mctg::plan::{BindingPlan, Request, ViaChoice};
 use mctg::reconcile::{self, Options, Reconciler, Wait};
 use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
+use mctg::stop::Stop;
 use mctg::target::{Health, Target};
 use mctg::view;
 use tokio::time::Instant;
@@ -41,6 +42,8 @@ pub(crate) struct World<'a, C, L> {
     pub(crate) writing: BTreeSet<String>,
     /// Whether fewer contexts are read than there are.
     pub(crate) narrowed: bool,
+    /// Whether the context that is written to is the pod's own cluster.
+    pub(crate) in_cluster: bool,
     /// Whether all of it is simulated.
     pub(crate) demo: bool,
     /// The command that leaves contexts out that did not answer.
@@ -49,6 +52,8 @@ pub(crate) struct World<'a, C, L> {
     pub(crate) clock: &'a (dyn Fn() -> Timestamp + Sync),
     /// Told of everything that is done there.
     pub(crate) watch: &'a (dyn Fn(&Progress<'_>) + Sync),
+    /// Asks a run that changes something to end with its report.
+    pub(crate) stop: Stop,
 }
 
 /// Runs a verb that reads clusters.
@@ -170,6 +175,8 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         request: request.clone(),
         narrowed: world.narrowed,
         wait: args.wait.then(|| args.timeout.map_or_else(Wait::default, Wait::up_to)),
+        events: args.events.unwrap_or(world.in_cluster),
+        stop: world.stop.clone(),
     };
     let text = matches!(global.output, Output::Table | Output::Wide);
     let wide = global.output == Output::Wide;
@@ -184,6 +191,8 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         let planned = reconciler.plan().await;
         let complete = planned.report(&request).complete;
         check_names(&planned.facts, &request.selection, complete, terminal)?;
+        // Whoever stops a run has no question left: what was left undone is reported.
+        let asks = asks && !world.stop.is_asked();
         let goes = planned.plan.bindings.iter().any(BindingPlan::takes_out);
         if asks && goes {
             was_shown = true;
@@ -197,8 +206,11 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
             } else {
                 terminal.print_err(wide, shown)
             };
-            if !terminal.ask("Do this?").await {
-                return Err(CliError::usage("declined: nothing was changed"));
+            tokio::select! {
+                said_yes = terminal.ask("Do this?") => if !said_yes {
+                    return Err(CliError::usage("declined: nothing was changed"));
+                },
+                () = world.stop.asked() => {}
             }
         }
         // Where somebody can be asked, nothing goes that they were not shown.
@@ -240,6 +252,11 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
             }
             Progress::Nudged(open) => tell_waiting(render::reconcile::waiting_for_controller(open)),
             Progress::Waiting(targets) => tell_waiting(waiting_for(targets)),
+            Progress::EventLost(event, silence) => {
+                let place = place(&event.binding, &names);
+                let line = format!("warning: no event `{}` on {place}: {silence}", event.reason);
+                terminal.note(&mctg::error::escape(&line));
+            }
         }
     };
     let mut report = reconciler.run(approved.as_ref(), &listener).await;
@@ -445,6 +462,7 @@ fn tell_incompleteness<C, L>(
         .map(|context| context.context.as_str())
         .collect();
     if !silent.is_empty()
+        && !world.stop.is_asked()
         && let Some(command) = (world.leave_out)(&silent)
     {
         let them = if silent.len() == 1 { "it" } else { "them" };

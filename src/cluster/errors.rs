@@ -10,6 +10,7 @@ use super::objects::Status;
 use crate::cluster::WriteError;
 use crate::error;
 use crate::facts::{Silence, SilenceReason};
+use crate::stop::Unheard;
 
 /// A request that brought no answer that can be used.
 #[derive(Clone, Debug)]
@@ -80,6 +81,11 @@ pub(super) fn garbled(what: &str, cause: &dyn Error) -> Failure {
 pub(super) fn timed_out(what: &str, limit: Duration) -> Failure {
     let cause = format!("no answer within {}", seconds(limit));
     Failure { status: None, silence: silence(SilenceReason::Timeout, what, &cause) }
+}
+
+/// A request that the run was stopped before, or meanwhile.
+pub(super) fn stopped(what: &str, unheard: Unheard, changes: bool) -> Failure {
+    Failure { status: None, silence: silence(unheard.reason(), what, unheard.said(changes)) }
 }
 
 /// A request that was not answered at all.

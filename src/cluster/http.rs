@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::errors::{self, Failure};
 use super::objects::List;
+use crate::stop::Stop;
 
 /// Objects of one page: the API server's own default for its clients.
 const PAGE: u32 = 500;
@@ -30,6 +31,8 @@ pub(super) struct Door {
     pub(super) client: Client,
     /// The limit of each request with its answer; none leaves it to the client.
     pub(super) timeout: Option<Duration>,
+    /// Asks to send nothing any more.
+    pub(super) stop: Stop,
 }
 
 /// An answer, and when the server says it gave it.
@@ -110,7 +113,10 @@ impl Door {
                     if matches!(failure.status, Some(429 | 503 | 504))
                         && retry_after.is_none_or(|after| after <= RETRY_AFTER_MAX) =>
                 {
-                    tokio::time::sleep(retry_after.unwrap_or(delay)).await;
+                    let pause = tokio::time::sleep(retry_after.unwrap_or(delay));
+                    if self.stop.before(pause).await.is_none() {
+                        return Err(failure);
+                    }
                     delay *= 2;
                 }
                 answer => return answer.map_err(|refusal| refusal.failure),
@@ -122,12 +128,17 @@ impl Door {
     async fn send(&self, what: &str, request: Built) -> Result<Answer, Refusal> {
         let request = request.map_err(|error| errors::garbled(what, &error))?.map(Body::from);
         let start = Instant::now();
-        let answer = match self.timeout {
-            None => self.exchange(what, request).await,
-            Some(limit) => tokio::time::timeout(limit, self.exchange(what, request))
-                .await
-                .unwrap_or_else(|_| Err(errors::timed_out(what, limit).into())),
+        let changes = request.method() != http::Method::GET;
+        let exchange = async {
+            match self.timeout {
+                None => self.exchange(what, request).await,
+                Some(limit) => tokio::time::timeout(limit, self.exchange(what, request))
+                    .await
+                    .unwrap_or_else(|_| Err(errors::timed_out(what, limit).into())),
+            }
         };
+        let stopped = |unheard| Err(errors::stopped(what, unheard, changes).into());
+        let answer = self.stop.call(exchange).await.unwrap_or_else(stopped);
         let (context, millis) = (&self.context, start.elapsed().as_millis());
         match &answer {
             Ok(_) => tracing::debug!(millis, "{context}: {what}"),
@@ -215,7 +226,15 @@ mod tests {
         answer: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static,
     ) -> (Door, fake::Log) {
         let (client, log) = fake::client(answer);
-        (Door { context: "it".to_owned(), client, timeout: Some(Duration::from_secs(60)) }, log)
+        (
+            Door {
+                context: "it".to_owned(),
+                client,
+                timeout: Some(Duration::from_secs(60)),
+                stop: Stop::default(),
+            },
+            log,
+        )
     }
 
     fn page(items: &str, next: &str) -> (u16, String) {
@@ -289,10 +308,51 @@ mod tests {
             std::future::pending::<Result<http::Response<Body>, std::io::Error>>()
         });
         let client = Client::new(service, "default");
-        let door =
-            Door { context: "it".to_owned(), client, timeout: Some(Duration::from_millis(10)) };
+        let door = Door {
+            context: "it".to_owned(),
+            client,
+            timeout: Some(Duration::from_millis(10)),
+            stop: Stop::default(),
+        };
         let failure = list(&door).await.err().unwrap();
         assert_eq!(failure.silence.reason, SilenceReason::Timeout);
         assert_eq!(failure.silence.message, "failed to list it: no answer within 0.01s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn once_stopped_nothing_is_sent_and_nothing_is_sent_again() {
+        let stop = Stop::default();
+        let asks = stop.clone();
+        let (busy, log) = door(move |_, _| {
+            asks.ask();
+            (503, String::new())
+        });
+        let busy = Door { stop, ..busy };
+        let failure = list(&busy).await.err().unwrap();
+        assert_eq!(failure.silence.reason, SilenceReason::ServerError, "what it said counts");
+        let failure = list(&busy).await.err().unwrap();
+        assert_eq!(failure.silence.reason, SilenceReason::Stopped);
+        assert_eq!(failure.silence.message, "failed to list it: the run was stopped before");
+        assert_eq!(log.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_under_way_has_four_seconds_once_stopped() {
+        let stop = Stop::default();
+        let asks = stop.clone();
+        let service = tower::service_fn(move |_: http::Request<Body>| {
+            asks.ask();
+            std::future::pending::<Result<http::Response<Body>, std::io::Error>>()
+        });
+        let client = Client::new(service, "default");
+        let door = Door { context: "it".to_owned(), client, timeout: None, stop };
+        let start = Instant::now();
+        let request = http::Request::post("/api/v1/it").body(Vec::new());
+        let answer = door.write("write it", request.map_err(BuildError::BuildRequest)).await;
+        assert_eq!(start.elapsed(), crate::stop::GRACE);
+        assert_eq!(
+            answer.err().unwrap().silence.message,
+            "failed to write it: the run was stopped, and no answer came within 4s; it may still take effect"
+        );
     }
 }

@@ -21,8 +21,10 @@ use super::translate;
 use super::{Cluster, WriteError};
 use crate::binding::{Binding, Flavour};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
+use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Silence, SilenceReason};
 use crate::ledger::Ledger;
+use crate::stop::Stop;
 use crate::target::Target;
 
 /// The field manager that writes carry.
@@ -71,9 +73,12 @@ impl KubeCluster {
             .clone()
             .unwrap_or_else(|| client.default_namespace().to_owned());
         let context = context.into();
-        let door =
-            Door { context: crate::error::escape(&context), client, timeout: settings.timeout };
-        let door = Ok(door);
+        let door = Ok(Door {
+            context: crate::error::escape(&context),
+            client,
+            timeout: settings.timeout,
+            stop: Stop::default(),
+        });
         Self { context, settings, default_namespace, door, proven: OnceCell::new() }
     }
 
@@ -84,6 +89,15 @@ impl KubeCluster {
             settings.default_namespace.clone().unwrap_or_else(|| "default".to_owned());
         let context = context.into();
         Self { context, settings, default_namespace, door: Err(silence), proven: OnceCell::new() }
+    }
+
+    /// Sends nothing any more once it is asked to stop, and nothing again that failed.
+    #[must_use]
+    pub fn heeding(mut self, stop: &Stop) -> Self {
+        if let Ok(door) = &mut self.door {
+            door.stop = stop.clone();
+        }
+        self
     }
 
     pub(super) fn door(&self) -> Result<&Door, Failure> {
@@ -373,6 +387,10 @@ impl Cluster for KubeCluster {
         uid: &str,
     ) -> Result<(), WriteError> {
         self.drop_finalizer(namespace, name, uid).await
+    }
+
+    async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
+        self.put_event(event).await
     }
 }
 

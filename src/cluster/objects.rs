@@ -123,6 +123,12 @@ pub(super) struct StubMeta {
     pub(super) creation_timestamp: Option<Timestamp>,
 }
 
+/// An event: how often it happened.
+#[derive(Deserialize)]
+pub(super) struct StoredEvent {
+    pub(super) count: Option<i32>,
+}
+
 #[derive(Deserialize)]
 pub(super) struct TargetGroupBinding {
     pub(super) metadata: Meta,

@@ -1,6 +1,7 @@
 //! From what the Kubernetes API sends to our own words; pure.
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::objects as wire;
 use crate::binding::{Binding, FINALIZER, Flavour};
@@ -8,6 +9,7 @@ use crate::endpoints::{
     AddressFamily, Container, EndpointSlice, Node, NodeReady, Pod, PodName, PodStub, Service,
     ServicePort, ServiceType, SliceEndpoint, SlicePort, Taint,
 };
+use crate::events::{self, Event};
 use crate::facts::LedgerFault;
 use crate::ledger::{self, Ledger};
 
@@ -198,6 +200,32 @@ pub(super) fn node(from: wire::Node) -> Node {
         addresses: from.status.addresses.into_iter().map(|a| a.address).collect(),
         ready,
     }
+}
+
+/// An event that happened for the first time.
+pub(super) fn event(event: &Event, name: &str) -> Value {
+    let api_version = super::kube::group(event.flavour).trim_start_matches("/apis/");
+    json!({
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": event.binding.namespace},
+        "involvedObject": {
+            "apiVersion": api_version,
+            "kind": "TargetGroupBinding",
+            "namespace": event.binding.namespace,
+            "name": event.binding.name,
+            "uid": event.uid,
+        },
+        "type": event.kind.as_str(),
+        "reason": event.reason,
+        "message": event.message,
+        "count": 1,
+        "firstTimestamp": event.at,
+        "lastTimestamp": event.at,
+        "source": {"component": events::COMPONENT},
+        "reportingComponent": events::COMPONENT,
+        "reportingInstance": "",
+    })
 }
 
 #[cfg(test)]

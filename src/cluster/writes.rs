@@ -14,6 +14,7 @@ use super::kube::{FIELD_MANAGER, KubeCluster, group};
 use super::objects as wire;
 use super::translate;
 use crate::binding::{CHECKPOINT_ANNOTATION, FINALIZER, Flavour};
+use crate::events::Event;
 use crate::facts::{Silence, SilenceReason};
 use crate::ledger::{self, Ledger};
 use crate::target::Target;
@@ -133,6 +134,38 @@ impl KubeCluster {
             Err(failure) if failure.is_not_found() => Err(WriteError::Conflict),
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    /// Counts an event that is there already, and creates one that is not.
+    pub(super) async fn put_event(&self, event: &Event) -> Result<(), WriteError> {
+        let namespace = &event.binding.namespace;
+        let path = format!("/api/v1/namespaces/{namespace}/events");
+        let name = event.name();
+        let what = |verb| format!("{verb} event `{name}` in namespace `{namespace}`");
+        let object = format!("{path}/{name}");
+        match self.door()?.get::<wire::StoredEvent>(&what("get"), &object).await {
+            Ok(stored) => {
+                let patch = json!({
+                    "count": stored.count.unwrap_or_default().max(1).saturating_add(1),
+                    "lastTimestamp": event.at,
+                    "message": event.message,
+                    "type": event.kind.as_str(),
+                });
+                self.patch(&what("patch"), &path, &name, &patch).await?;
+            }
+            Err(failure) if failure.is_not_found() => {
+                let body = translate::event(event, &name).to_string().into_bytes();
+                let request = http::Request::post(format!(
+                    "{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"
+                ))
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(body)
+                .map_err(BuildError::BuildRequest);
+                self.door()?.write(&what("create"), request).await?;
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+        Ok(())
     }
 
     async fn patch(

@@ -14,6 +14,7 @@ pub use super::limiter::{Limits, Rate};
 use super::line::{Line, NO_LIST, in_batches};
 use super::{Access, CallError, LoadBalancers, Registration, TARGETS_PER_CALL_MAX, translate};
 use crate::facts::{Listener, LoadBalancer, Reading, Silence, SilenceReason, TargetGroup};
+use crate::stop::{Stop, Unheard};
 use crate::target::{TargetDescription, TargetGroupArn};
 
 /// Where the SDK configuration of a context's calls comes from.
@@ -62,6 +63,8 @@ pub struct Settings {
     pub operation_timeout: Duration,
     /// How long credentials may take to come.
     pub credentials_timeout: Duration,
+    /// Asks to make no call any more, and none again that failed.
+    pub stop: Stop,
 }
 
 impl Default for Settings {
@@ -76,6 +79,7 @@ impl Default for Settings {
             attempt_timeout: Duration::from_secs(10),
             operation_timeout: Duration::from_secs(30),
             credentials_timeout: Duration::from_secs(10),
+            stop: Stop::default(),
         }
     }
 }
@@ -101,9 +105,15 @@ impl AwsLoadBalancers {
     }
 
     async fn line(&self, access: &Access, account: Option<&str>) -> Reading<Line> {
-        let client = self.clients.client(access).await?;
+        let stop = self.clients.stop();
+        // Whoever finds credentials meanwhile has changed nothing: there is no answer to wait for.
+        let Some(client) = stop.before(self.clients.client(access)).await else {
+            return Err(Unheard::NotMade.silence(false));
+        };
+        let client = client?;
         let region = client.config().region().map_or("", |region| region.as_ref()).to_owned();
-        Ok(Line { client, region, pace: self.clients.pace(access, account) })
+        let pace = self.clients.pace(access, account);
+        Ok(Line { client, region, pace, stop: stop.clone() })
     }
 
     /// The same, or the silence for each key.
@@ -463,3 +473,6 @@ mod tests;
 
 #[cfg(all(test, feature = "sim"))]
 mod sim_tests;
+
+#[cfg(all(test, feature = "sim"))]
+mod stop_tests;

@@ -24,10 +24,12 @@ use tokio::time::{Instant, timeout};
 
 use super::aws::{SdkConfigs, Settings};
 use super::errors::no_credentials;
+use super::flight::Tower;
 use super::limiter::Pace;
 use super::{Access, Role};
 use crate::error::chain;
 use crate::facts::{Reading, Silence, SilenceReason};
+use crate::stop::Stop;
 
 /// How a role's session is called in the account that owns the role (CloudTrail).
 const SESSION_NAME: &str = "kubectl-mctg";
@@ -99,6 +101,11 @@ impl Clients {
             made: AsyncMutex::default(),
             paces: Mutex::default(),
         }
+    }
+
+    /// Asks to make no call any more.
+    pub(super) fn stop(&self) -> &Stop {
+        &self.settings.stop
     }
 
     /// The client for calls on behalf of `access`.
@@ -174,7 +181,8 @@ impl Clients {
         if let Some(url) = &self.settings.endpoint_url {
             builder = builder.endpoint_url(url);
         }
-        Ok(Client::from_conf(builder.build()))
+        let tower = || Tower(self.settings.stop.clone());
+        Ok(Client::from_conf(builder.interceptor(tower()).retry_classifier(tower()).build()))
     }
 
     /// Bounds how long its credentials may take; `whose` they are is told when they fail.

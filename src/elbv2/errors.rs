@@ -9,6 +9,7 @@ use aws_sdk_elasticloadbalancingv2::error::{ErrorMetadata, ProvideErrorMetadata,
 use super::CallError;
 use crate::error::{chain, escape};
 use crate::facts::{Silence, SilenceReason};
+use crate::stop::Unheard;
 
 /// What came of a call that failed: its wire code, and what to tell.
 #[derive(Clone, Debug)]
@@ -22,6 +23,11 @@ impl Fault {
     /// An answer that was understood and cannot be right.
     pub(super) fn garbled(doing: &str, what: &str) -> Self {
         Self::told(doing, SilenceReason::Garbled, format!("the answer has {what}"))
+    }
+
+    /// A call that the run was stopped before, or meanwhile.
+    pub(super) fn stopped(doing: &str, unheard: Unheard, changes: bool) -> Self {
+        Self::told(doing, unheard.reason(), unheard.said(changes).to_owned())
     }
 
     fn told(doing: &str, reason: SilenceReason, said: String) -> Self {

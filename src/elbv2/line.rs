@@ -13,8 +13,10 @@ use tokio::time::Instant;
 
 use super::ARNS_PER_CALL_MAX;
 use super::errors::{Fault, fault};
+use super::flight;
 use super::limiter::Pace;
 use crate::facts::{Reading, Silence, SilenceReason};
+use crate::stop::{Stop, Unheard};
 
 /// What an answer has whose list is not even there.
 pub(super) const NO_LIST: &str = "no list";
@@ -24,6 +26,8 @@ pub(super) struct Line {
     pub(super) client: Client,
     pub(super) region: String,
     pub(super) pace: Arc<Pace>,
+    /// Asks to make no call any more.
+    pub(super) stop: Stop,
 }
 
 impl Line {
@@ -36,8 +40,10 @@ impl Line {
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
-        let _in_flight = self.pace.read().await;
-        self.call(doing, call).await
+        let Some(_in_flight) = self.stop.before(self.pace.read()).await else {
+            return Err(self.stopped(doing, Unheard::NotMade, false));
+        };
+        self.call(doing, call, false).await
     }
 
     /// Makes a call that changes something, when it is its turn.
@@ -49,21 +55,25 @@ impl Line {
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
-        let _in_flight = self.pace.write().await;
-        self.call(doing, call).await
+        let Some(_in_flight) = self.stop.before(self.pace.write()).await else {
+            return Err(self.stopped(doing, Unheard::NotMade, true));
+        };
+        self.call(doing, call, true).await
     }
 
     async fn call<T, E>(
         &self,
         doing: &str,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        changes: bool,
     ) -> Result<T, Fault>
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
-        let doing = format!("{doing} in {}", self.region);
         let start = Instant::now();
-        let answer = call.await;
+        let answer = flight::fly(&self.stop, call).await;
+        let answer = answer.map_err(|unheard| self.stopped(doing, unheard, changes))?;
+        let doing = format!("{doing} in {}", self.region);
         let millis = start.elapsed().as_millis();
         match answer {
             Ok(answer) => {
@@ -76,6 +86,10 @@ impl Line {
                 Err(fault)
             }
         }
+    }
+
+    fn stopped(&self, doing: &str, unheard: Unheard, changes: bool) -> Fault {
+        Fault::stopped(&format!("{doing} in {}", self.region), unheard, changes)
     }
 
     pub(super) fn garbled(&self, doing: &str, what: &str) -> Fault {

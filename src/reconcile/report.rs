@@ -15,6 +15,7 @@ use crate::report::{
     Reconcile, Step, StepResult,
 };
 use crate::status;
+use crate::stop::{STOPPED, Stop};
 use crate::target::Target;
 use crate::view::{self, GroupView};
 
@@ -44,6 +45,38 @@ pub(super) fn applied(
         })
         .collect();
     document(facts, request, bindings, false)
+}
+
+/// Tells what a run that was stopped has left.
+///
+/// That it was stopped is said once: what was not read for it is no finding, and time that was cut
+/// short is none that is up.
+pub(super) fn interrupt(report: &mut Reconcile, stop: &Stop) {
+    if !stop.is_asked() {
+        return;
+    }
+    (report.interrupted, report.timed_out) = (true, false);
+    report.findings.retain(|finding| !finding.message.contains(STOPPED));
+    for binding in &mut report.bindings {
+        let is_left = |step: &Step| {
+            let error = step.error.as_deref().unwrap_or_default();
+            step.result == StepResult::Skipped && error.contains(STOPPED)
+        };
+        if !binding.steps.iter().any(is_left) {
+            continue;
+        }
+        report.complete = false;
+        if !binding.steps.iter().any(|step| step.result == StepResult::Failed) {
+            let acted = binding.steps.iter().any(|step| step.result == StepResult::Done);
+            let (outcome, what) = if acted {
+                (Outcome::Partial, "all of it")
+            } else {
+                (Outcome::Failed, "any of it")
+            };
+            binding.outcome = outcome;
+            binding.reason = Some(format!("{STOPPED} before {what} was done"));
+        }
+    }
 }
 
 fn document(
@@ -77,6 +110,7 @@ fn document(
         complete: !findings.iter().any(Finding::is_incompleteness)
             && !bindings.iter().any(|binding| failed(binding) || unknown_controller(binding)),
         timed_out: bindings.iter().any(|binding| !binding.waiting_for.is_empty()),
+        interrupted: false,
         demo: false,
         contexts: status::contexts(facts),
         bindings,

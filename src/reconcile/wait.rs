@@ -97,11 +97,8 @@ where
     ) -> BTreeMap<BindingRef, Unrepaired> {
         let again_at = Instant::now() + SECOND_NUDGE_AFTER;
         let mut nudged_again = false;
-        loop {
-            let open = self.unrepaired(done).await;
-            if open.is_empty() || Instant::now() >= deadline {
-                return open;
-            }
+        let mut open = self.unrepaired(done).await;
+        while !open.is_empty() && !self.is_over(deadline) {
             listener(Progress::Nudged(&open));
             if !nudged_again && Instant::now() >= again_at {
                 nudged_again = true;
@@ -109,8 +106,16 @@ where
             }
             let next = Instant::now() + CONTROLLER_INTERVAL;
             let next = if nudged_again { next } else { next.min(again_at.max(Instant::now())) };
-            tokio::time::sleep_until(deadline.min(next)).await;
+            self.options.stop.pause_until(deadline.min(next)).await;
+            if !self.options.stop.is_asked() {
+                open = self.unrepaired(done).await;
+            }
         }
+        open
+    }
+
+    fn is_over(&self, deadline: Instant) -> bool {
+        Instant::now() >= deadline || self.options.stop.is_asked()
     }
 
     /// Reads the clusters whose controllers were nudged, and says what these have not done yet.
@@ -128,7 +133,8 @@ where
             contexts: Some(nudges.keys().map(|binding| binding.context.clone()).collect()),
             acting: BTreeSet::new(),
         };
-        let facts = observe::observe(self.clusters, self.load_balancers, &scope, &self.clock).await;
+        let facts =
+            observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;
         plan::unrepaired(&facts, &nudges)
     }
 
@@ -145,8 +151,8 @@ where
         let is_open = |plan: &&BindingPlan| open.contains_key(&plan.binding);
         let first: Vec<&BindingPlan> = plan.bindings.iter().filter(is_open).collect();
         let nudged = apply::nudge_again(
-            self.clusters,
-            self.load_balancers,
+            &self.clusters,
+            &self.load_balancers,
             &first,
             &again.bindings,
             listener,
@@ -168,12 +174,14 @@ where
         listener: Listener<'_>,
     ) -> BTreeMap<BindingRef, BTreeMap<Target, Health>> {
         let mut open = self.initial(plan, done).await;
-        while !open.is_empty() && Instant::now() < deadline {
+        while !open.is_empty() && !self.is_over(deadline) {
             let all: BTreeMap<Target, Health> =
                 open.values().flatten().map(|(t, h)| (t.clone(), h.clone())).collect();
             listener(Progress::Waiting(&all));
-            tokio::time::sleep_until(deadline.min(Instant::now() + HEALTH_INTERVAL)).await;
-            open = self.initial(plan, done).await;
+            self.options.stop.pause_until(deadline.min(Instant::now() + HEALTH_INTERVAL)).await;
+            if !self.options.stop.is_asked() {
+                open = self.initial(plan, done).await;
+            }
         }
         open
     }

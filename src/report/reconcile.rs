@@ -26,6 +26,8 @@ pub struct Reconcile {
     /// Whether time ran out while a controller had not done its part, or targets were in their first
     /// checks; leads to exit code 124.
     pub timed_out: bool,
+    /// Whether the run was asked to stop before it was through; leads to exit code 130.
+    pub interrupted: bool,
     /// Whether the world is simulated; left out where it is not.
     #[serde(skip_serializing_if = "is_false")]
     pub demo: bool,

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::state::{ClusterState, NewBinding, SimPod, SimService, StoredLedger};
+pub use self::state::{ClusterState, NewBinding, SimPod, SimService, StoredEvent, StoredLedger};
 use super::faults::{Fault, Script, Strikes};
 use super::steps::{Moment, Steps};
 use crate::cluster::WriteError;
 use crate::facts::{Silence, SilenceReason};
+use crate::stop::{Stop, Unheard};
 use crate::target::TargetGroupArn;
 
 /// A cluster in memory: a handle, cheap to clone, that implements
@@ -26,6 +27,7 @@ pub struct Cluster {
     default_namespace: String,
     shared: Arc<Mutex<Shared>>,
     steps: Steps,
+    stop: Stop,
 }
 
 struct Shared {
@@ -55,6 +57,7 @@ pub enum Request {
     RemoveFinalizer,
     /// Make a controller look again.
     Nudge,
+    RecordEvent,
 }
 
 impl Request {
@@ -76,6 +79,7 @@ impl Request {
             Self::DeleteLedger => "DeleteLedger",
             Self::RemoveFinalizer => "RemoveFinalizer",
             Self::Nudge => "Nudge",
+            Self::RecordEvent => "RecordEvent",
         }
     }
 }
@@ -132,6 +136,7 @@ impl Cluster {
             default_namespace: "default".to_owned(),
             shared: Arc::new(Mutex::new(shared)),
             steps,
+            stop: Stop::default(),
         }
     }
 
@@ -145,6 +150,14 @@ impl Cluster {
     #[must_use]
     pub fn without_eks_name(mut self) -> Self {
         self.eks_name = None;
+        self
+    }
+
+    /// The same handle, which sends nothing any more once it is asked to stop: one call of the trait
+    /// may be several requests.
+    #[must_use]
+    pub fn heeding(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
         self
     }
 
@@ -234,6 +247,9 @@ impl Cluster {
         namespace: Where,
         effect: impl FnOnce(&mut ClusterState) -> Result<T, WriteError>,
     ) -> Result<T, WriteError> {
+        if self.stop.is_asked() {
+            return Err(WriteError::Failed(Unheard::NotMade.silence(true)));
+        }
         let lost = self.steps.pass(&self.context, request.as_str(), Moment::Before).await;
         let answer = self.shared().answer(request, &namespace, lost, effect);
         self.steps.pass(&self.context, request.as_str(), Moment::After).await;

@@ -43,7 +43,9 @@ async fn an_interrupt_while_waiting_says_what_goes_on() {
         until("it waits", async || looks() > before).await;
         running.signal(signal);
         let said = running.finish().await;
-        said.ends(130).says("interrupted: ").says("another run picks up from here");
+        said.ends(130).says("stopping: no new call is made").says_not("Time was up");
+        let waits = "In their first health checks, which go on: 10.0.12.31:80.";
+        said.says("Stopped in ").says(waits).says("Nothing was left undone. Exit 130.");
         shop.elbv2.drain();
         shop.elbv2.with(|model| model.settings.first_checks = std::time::Duration::ZERO);
         heals(&shop).await;

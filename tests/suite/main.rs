@@ -5,3 +5,4 @@ mod krew;
 mod laws;
 mod package;
 mod reconcile;
+mod stopped;

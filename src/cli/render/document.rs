@@ -52,6 +52,7 @@ struct ReconcileLine<'a> {
     observed_at: Timestamp,
     dry_run: bool,
     complete: bool,
+    interrupted: bool,
     #[serde(skip_serializing_if = "is_false")]
     demo: bool,
     #[serde(flatten)]
@@ -99,6 +100,7 @@ pub(crate) fn reconcile_lines(report: &Reconcile, out: &mut dyn Write) -> io::Re
             observed_at: report.observed_at,
             dry_run: report.dry_run,
             complete: report.complete,
+            interrupted: report.interrupted,
             demo: report.demo,
             binding,
         };

@@ -132,7 +132,7 @@ pub(crate) fn closing(
         for step in failed {
             let name = binding_name(binding, &names);
             let error = escape(step.error.as_deref().unwrap_or("no reason given"));
-            let what = format!("{name}: failed to {}: {error}", action(step.action));
+            let what = format!("{name}: failed to {}: {error}", step.action.as_words());
             for (index, line) in wrap(&what, look.width - 2).iter().enumerate() {
                 let mark = if index == 0 { look.styles.bad("!") } else { " ".to_owned() };
                 writeln!(out, "{mark} {line}")?;
@@ -151,7 +151,11 @@ pub(crate) fn closing(
         binding.outcome == Outcome::Failed
             || binding.steps.iter().any(|step| step.result == StepResult::Failed)
     });
-    let head = if failed || report.timed_out { "Not all done" } else { "Done" };
+    let head = match () {
+        () if report.interrupted => "Stopped",
+        () if failed || report.timed_out => "Not all done",
+        () => "Done",
+    };
     let tried = report.bindings.iter().any(|binding| !binding.steps.is_empty());
     let withheld_any = report.bindings.iter().any(|b| !b.plan.blocked.is_empty());
     let mut text = if !tried && !failed && !withheld_any && exit == Exit::Fine {
@@ -176,7 +180,13 @@ pub(crate) fn closing(
         .collect();
     if !waiting.is_empty() {
         let waiting = escape(&waiting.join(", "));
-        text.push_str(&format!(" Time was up before these became healthy: {waiting}."));
+        text.push_str(&match report.interrupted {
+            true => format!(" In their first health checks, which go on: {waiting}."),
+            false => format!(" Time was up before these became healthy: {waiting}."),
+        });
+    }
+    if report.interrupted {
+        text.push_str(&left(report));
     }
     if tried && exit == Exit::Fine && !withheld_any {
         text.push_str(" A second run plans nothing.");
@@ -184,6 +194,30 @@ pub(crate) fn closing(
         text.push_str(&format!(" Exit {}.", exit.code()));
     }
     paragraph(&text, look, out)
+}
+
+/// What a run that was stopped leaves: law 2 makes it little.
+fn left(report: &Reconcile) -> String {
+    let mut left: BTreeMap<Action, usize> = BTreeMap::new();
+    let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
+    for step in steps.filter(|step| step.result == StepResult::Skipped) {
+        *left.entry(step.action).or_default() += step.targets;
+    }
+    let each: Vec<String> = left
+        .into_iter()
+        .map(|(what, targets)| match what {
+            Action::Register | Action::Deregister => format!("{} {targets}", what.as_words()),
+            _ => what.as_words().to_owned(),
+        })
+        .collect();
+    match () {
+        () if !each.is_empty() => format!(
+            " Not tried: to {}. What was registered is in a ledger, and another run picks up from here.",
+            list(&each)
+        ),
+        () if report.complete => " Nothing was left undone.".to_owned(),
+        () => " What was registered is in a ledger, and another run picks up from here.".to_owned(),
+    }
 }
 
 /// A line of what is done while it is done: `   0:03  registered  2 targets`.
@@ -202,10 +236,10 @@ pub(crate) fn step_line(at: Duration, place: &str, step: &Step) -> String {
         StepResult::Done => format!("{word:<13} {thing}, {place}"),
         StepResult::Failed => {
             let error = step.error.as_deref().unwrap_or("no reason given");
-            format!("{:<13} to {}, {place}: {error}", "failed", action(step.action))
+            format!("{:<13} to {}, {place}: {error}", "failed", step.action.as_words())
         }
         StepResult::Skipped => {
-            format!("{:<13} not tried: to {}, {place}", "skipped", action(step.action))
+            format!("{:<13} not tried: to {}, {place}", "skipped", step.action.as_words())
         }
     };
     progress_line(at, &line)
@@ -304,9 +338,9 @@ fn binding_plan(
     for ((held, reason, waiting_on), blocked) in withheld {
         let ids: Vec<String> = blocked.iter().filter_map(|blocked| target(blocked)).collect();
         let what = if ids.is_empty() {
-            action(held).to_owned()
+            held.as_words().to_owned()
         } else {
-            format!("{} {}", action(held), list(&ids))
+            format!("{} {}", held.as_words(), list(&ids))
         };
         let text = if held == Action::Nudge {
             let why = why_not_nudged(reason, &waiting(waiting_on, names));
@@ -462,17 +496,6 @@ fn withheld(report: &Reconcile) -> String {
         .filter(|blocked| blocked.reason != BlockedReason::Unregistrable)
         .count();
     if withheld == 0 { String::new() } else { format!(", {withheld} withheld") }
-}
-
-fn action(action: Action) -> &'static str {
-    match action {
-        Action::WriteLedger => "write the ledger",
-        Action::DeleteLedger => "delete the ledger",
-        Action::Register => "register",
-        Action::Deregister => "deregister",
-        Action::RemoveFinalizer => "remove the finalizer",
-        Action::Nudge => "nudge the controller",
-    }
 }
 
 /// `waiting  for the controllers of 2 bindings: 3 targets are open`.

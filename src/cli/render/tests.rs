@@ -567,6 +567,7 @@ fn plan_report(dry_run: bool) -> Reconcile {
         dry_run,
         complete: true,
         timed_out: false,
+        interrupted: false,
         demo: false,
         contexts: vec![context(PRI), sec],
         bindings: vec![

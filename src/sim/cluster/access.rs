@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::{StoredLedger, key};
+use super::state::{StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
 use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
 use crate::cluster::{Cluster as Door, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
+use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Silence, SilenceReason};
 use crate::ledger::{self, Ledger};
 use crate::target::Target;
@@ -216,6 +217,16 @@ impl Door for Cluster {
                 _ => return Ok(()),
             }
             state.collect_bindings();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
+        self.call(Request::RecordEvent, Some(event.binding.namespace.as_str()).into(), |state| {
+            let key = key(&event.binding.namespace, &event.name());
+            let count = state.events.get(&key).map_or(0, |stored| stored.count);
+            state.events.insert(key, StoredEvent { event: event.clone(), count: count + 1 });
             Ok(())
         })
         .await

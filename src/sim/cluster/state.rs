@@ -12,6 +12,7 @@ use crate::endpoints::{
     AddressFamily, EndpointSlice, Node, NodeReady, Pod, PodName, Service, ServicePort, ServiceType,
     SliceEndpoint, SlicePort,
 };
+use crate::events::Event;
 use crate::facts::Controller;
 use crate::sim::world::zone_of;
 use crate::target::TargetGroupArn;
@@ -38,8 +39,20 @@ pub struct ClusterState {
     pub controllers: Vec<Controller>,
     /// This program's own CronJobs, as `namespace/name`.
     pub reconcilers: Vec<String>,
+    /// The events of this program.
+    #[serde(default)]
+    pub events: BTreeMap<String, StoredEvent>,
     now: Timestamp,
     sequence: u64,
+}
+
+/// An event, as it happened last, and how often it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// The event.
+    pub event: Event,
+    /// How often.
+    pub count: u32,
 }
 
 /// A Service, and where its ports lead.
@@ -164,6 +177,7 @@ impl ClusterState {
             ledgers: BTreeMap::new(),
             controllers: Vec::new(),
             reconcilers: Vec::new(),
+            events: BTreeMap::new(),
             now,
             sequence: 0,
         }

@@ -53,6 +53,20 @@ impl Access {
         self
     }
 
+    /// The same as a pod finds it.
+    pub(crate) fn service_account(&self) -> ServiceAccount {
+        let text = |value: &Value| value.as_str().expect("it was written as text").to_owned();
+        let server = text(&self.cluster["server"]);
+        let address = server.trim_start_matches("https://");
+        let (host, port) = address.rsplit_once(':').expect("a port of its own");
+        ServiceAccount {
+            host: host.to_owned(),
+            port: port.to_owned(),
+            ca: text(&self.cluster["certificate-authority"]).into(),
+            token: text(&self.user["token"]),
+        }
+    }
+
     /// A script for [`Self::with_exec`] that gives out this access's own token.
     pub(crate) fn exec_script(&self) -> String {
         let credential = json!({
@@ -62,6 +76,14 @@ impl Access {
         });
         format!("printf %s '{credential}'")
     }
+}
+
+/// How a pod reaches its cluster.
+pub(crate) struct ServiceAccount {
+    pub(crate) host: String,
+    pub(crate) port: String,
+    pub(crate) ca: PathBuf,
+    pub(crate) token: String,
 }
 
 /// A kubeconfig in the making; the first context is the current one unless another is chosen.

@@ -8,6 +8,7 @@ use mctg::binding::{Binding, Flavour};
 use mctg::cluster::{Cluster, WriteError};
 use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
 use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
+use mctg::events::Event;
 use mctg::facts::{Controller, LedgerFault, Listener, LoadBalancer, Reading, TargetGroup};
 use mctg::ledger::Ledger;
 use mctg::sim;
@@ -242,6 +243,10 @@ impl Cluster for ClusterDoor {
         play.judge().changed(self.line.run, answer.is_ok(), &play.stage);
         self.line.step().await;
         answer
+    }
+
+    async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
+        self.inner.record_event(event).await
     }
 }
 
