@@ -145,7 +145,7 @@ fn reconcile_line(binding: &BindingView<'_>) -> String {
 }
 
 /// Quotes a word for a shell where it holds more than plain characters.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

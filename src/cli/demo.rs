@@ -15,7 +15,7 @@ use mctg::sim::{Cluster, LoadBalancers, World as Sim};
 use mctg::target::TargetGroupArn;
 
 use super::args::{Color, DryRun, FailOn, Output, ViaArg};
-use super::args::{DemoArgs, Global, Names, PlanArgs, ReconcileArgs, StatusArgs, Verb};
+use super::args::{DemoArgs, Global, Names, PlanArgs, PruneArgs, ReconcileArgs, StatusArgs, Verb};
 use super::contexts;
 use super::env::{self, Environment};
 use super::error::CliError;
@@ -66,7 +66,7 @@ async fn on(
 ) -> Result<Exit, CliError> {
     let all: Vec<Cluster> = sim.clusters();
     let names: Vec<String> = all.iter().map(|cluster| cluster.context().to_owned()).collect();
-    let (reading, writing, narrowed) =
+    let (reading, writing, narrowed, unread) =
         contexts::choose_among(&names, &context_options(verb, global))?;
     let find = |name: &String| all.iter().find(|cluster| cluster.context() == name).cloned();
     let clusters: Vec<Cluster> = reading.iter().filter_map(find).collect();
@@ -85,6 +85,7 @@ async fn on(
         load_balancers: &load_balancers,
         writing,
         narrowed,
+        unread,
         demo: true,
         leave_out: &|_| None,
         clock: &clock,
@@ -135,6 +136,7 @@ pub(crate) async fn play(
             max_deregister: None,
             allow_empty: false,
             force: false,
+            prune: PruneArgs::default(),
         },
         dry_run: DryRun::None,
         yes: true,

@@ -4,7 +4,7 @@ use mctg::cluster::Cluster as _;
 use mctg::cluster::kube::KubeCluster;
 use mctg::elbv2::aws::AwsLoadBalancers;
 
-use super::args::{Global, Verb};
+use super::args::{DiffArgs, Global, ReconcileArgs, Verb};
 use super::contexts::{self, ContextError, ContextOptions};
 use super::credentials::{AwsOptions, Credentials, Profiles};
 use super::env::{self, Environment};
@@ -66,6 +66,7 @@ pub(crate) async fn run(
         load_balancers: &load_balancers,
         writing: chosen.writing,
         narrowed: chosen.narrowed,
+        unread: chosen.unread,
         demo: false,
         leave_out: &|silent| contexts::leave_out(&names, silent),
         clock: &env::now,
@@ -85,6 +86,12 @@ pub(super) fn context_options(verb: &Verb, global: &Global) -> ContextOptions {
         impersonate: global.impersonate.clone(),
         impersonate_groups: global.impersonate_group.clone(),
         request_timeout: Some(global.request_timeout).filter(|time| !time.is_zero()),
+        lost: match verb {
+            Verb::Diff(DiffArgs { plan, .. }) | Verb::Reconcile(ReconcileArgs { plan, .. }) => {
+                plan.prune.lost.clone()
+            }
+            _ => Vec::new(),
+        },
         writes: matches!(verb, Verb::Diff(_) | Verb::Reconcile(_)),
     }
 }

@@ -44,6 +44,7 @@ fn context(name: &str) -> ContextReport {
         reason: None,
         message: None,
         same_as: None,
+        lost: false,
         bindings: Some(1),
         controllers: Some(vec![ControllerReport {
             kind: Flavour::LoadBalancerController,
@@ -622,6 +623,7 @@ fn plan_report(dry_run: bool) -> Reconcile {
                 waiting_for: Vec::new(),
             },
         ],
+        unclaimed: None,
         findings: Vec::new(),
     }
 }
