@@ -4,4 +4,5 @@ mod documents;
 mod krew;
 mod laws;
 mod package;
+mod prune;
 mod reconcile;
