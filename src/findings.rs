@@ -8,6 +8,7 @@ mod reading;
 mod sharing;
 mod targets;
 mod traffic;
+mod unclaimed;
 
 use serde::Serialize;
 
@@ -30,6 +31,7 @@ pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection)
             .collect();
         findings.extend(sharing::findings(group, &chosen));
         findings.extend(targets::findings(group, &chosen));
+        findings.extend(unclaimed::finding(facts, group));
         findings.extend(traffic::findings(group));
     }
     findings.retain(|finding| !is_left_out(finding, groups));

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use self::finish::{Finish, finish};
+pub(crate) use self::prune::prunes_through;
 pub use self::prune::{GroupFinish, GroupPlan, Prune, confirm};
 pub use self::unrepaired::{Unrepaired, unrepaired};
 use crate::binding::BindingRef;

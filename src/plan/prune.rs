@@ -96,6 +96,18 @@ pub fn confirm(first: &GroupPlan, second: Option<&GroupPlan>) -> Result<GroupFin
     Ok(finish)
 }
 
+/// The first binding on whose behalf a run over these contexts would take unclaimed targets out;
+/// none where it would take out nothing.
+pub(crate) fn prunes_through<'a>(facts: &Facts, group: &GroupView<'a>) -> Option<BindingView<'a>> {
+    let goes = |view: &TargetView<'_>| {
+        let listed = nobodys(view).filter(|_| view.class == Class::Unclaimed);
+        listed.is_some_and(|listed| stays(Prune::default(), listed).is_none())
+    };
+    let acts = |binding: &&BindingView<'_>| binding::not_ours(binding.facts).is_none();
+    let any = group.targets.values().any(goes) && unheard(facts, group).is_none();
+    group.bindings.iter().find(acts).filter(|_| any).copied()
+}
+
 /// Withholds every deregistration that `approved` did not hold.
 pub(super) fn narrow(groups: &mut [GroupPlan], approved: &[GroupPlan]) {
     for group in groups {
