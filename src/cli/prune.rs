@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use mctg::cluster::Cluster;
 use mctg::error::escape;
+use mctg::facts::SilenceReason;
 use mctg::findings::quoted;
 use mctg::observe::lost::{self, Verdict};
 use mctg::plan::Prune;
+use mctg::report::ContextReport;
 
 use super::args::PruneArgs;
 use super::contexts::Unread;
@@ -74,4 +76,18 @@ pub(crate) async fn check_lost<C: Cluster>(
         });
     }
     Ok(())
+}
+
+/// Says how to go on without contexts that did not answer.
+pub(crate) fn hints(contexts: &[ContextReport]) -> Vec<String> {
+    let silent = |context: &&ContextReport| {
+        let is_gone =
+            matches!(context.reason, Some(SilenceReason::Unreachable | SilenceReason::Timeout));
+        !context.reachable && !context.lost && context.same_as.is_none() && is_gone
+    };
+    let hint = |context: &ContextReport| {
+        let (name, word) = (escape(&context.context), escape(&quoted(&context.context)));
+        format!("hint: if the cluster of {name} is gone for good: --lost {word}")
+    };
+    contexts.iter().filter(silent).map(hint).collect()
 }

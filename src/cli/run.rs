@@ -104,7 +104,8 @@ async fn status<C: Cluster, L: LoadBalancers>(
         Output::Yaml => document::yaml(&report, out),
         Output::Jsonl => document::status_lines(&report, out),
     })?;
-    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
+    let (contexts, findings) = (&report.contexts, &report.findings);
+    tell_incompleteness(world, contexts, findings, global.output, false, terminal);
     Ok(exit)
 }
 
@@ -261,7 +262,15 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
-    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
+    let (contexts, findings) = (&report.contexts, &report.findings);
+    tell_incompleteness(
+        world,
+        contexts,
+        findings,
+        global.output,
+        report.unclaimed.is_some(),
+        terminal,
+    );
     Ok(exit)
 }
 
@@ -291,7 +300,15 @@ async fn plan_only<C: Cluster, L: LoadBalancers>(
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
-    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
+    let (contexts, findings) = (&report.contexts, &report.findings);
+    tell_incompleteness(
+        world,
+        contexts,
+        findings,
+        global.output,
+        report.unclaimed.is_some(),
+        terminal,
+    );
     Ok(exit)
 }
 
@@ -450,6 +467,7 @@ fn tell_incompleteness<C, L>(
     contexts: &[ContextReport],
     findings: &[Finding],
     output: Output,
+    prunes: bool,
     terminal: &Terminal,
 ) {
     if output == Output::Jsonl {
@@ -465,7 +483,10 @@ fn tell_incompleteness<C, L>(
         .filter(|context| !context.reachable && !context.lost && context.same_as.is_none())
         .map(|context| context.context.as_str())
         .collect();
-    if !silent.is_empty()
+    if prunes {
+        // A context that is left out would be one more that is not read.
+        prune::hints(contexts).iter().for_each(|hint| terminal.note(hint));
+    } else if !silent.is_empty()
         && let Some(command) = (world.leave_out)(&silent)
     {
         let them = if silent.len() == 1 { "it" } else { "them" };
