@@ -153,7 +153,7 @@ where
             detail: Detail::TargetsOnly,
             narrowed: true,
             contexts: Some(contexts),
-            acting: BTreeSet::new(),
+            ..Scope::default()
         };
         let facts = observe::observe(self.clusters, self.load_balancers, &scope, &self.clock).await;
         plan.narrow_registrations_to(&plan::plan(&facts, &self.options.request, Pass::First));

@@ -91,3 +91,72 @@ pub(crate) fn hints(contexts: &[ContextReport]) -> Vec<String> {
     };
     contexts.iter().filter(silent).map(hint).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::exit::Exit;
+
+    fn args(prune_unclaimed: bool) -> PruneArgs {
+        PruneArgs { prune_unclaimed, include_healthy: true, lost: Vec::new() }
+    }
+
+    fn left_out(contexts: &[&str]) -> Unread {
+        let left_out = contexts.iter().map(|context| (*context).to_owned()).collect();
+        Unread { left_out, ..Unread::default() }
+    }
+
+    /// The error as it is shown.
+    fn refused(unread: &Unread) -> String {
+        assert_eq!(choose(&args(false), unread).unwrap(), None, "nothing was asked for");
+        let error = choose(&args(true), unread).unwrap_err();
+        assert_eq!(error.exit, Exit::Usage);
+        let mut out = Vec::new();
+        error.write(&mut out, &Default::default()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn with_every_context_read_it_is_as_was_asked() {
+        let unread = Unread { lost: BTreeSet::from(["green".to_owned()]), ..Unread::default() };
+        let expected = Some(Prune { include_healthy: true });
+        assert_eq!(choose(&args(true), &unread).unwrap(), expected);
+    }
+
+    #[test]
+    fn it_is_refused_in_a_pod() {
+        insta::assert_snapshot!(refused(&Unread { in_pod: true, ..Unread::default() }), @"");
+    }
+
+    #[test]
+    fn it_is_refused_where_a_context_is_left_out() {
+        insta::assert_snapshot!(refused(&left_out(&["red"])), @"");
+        assert!(refused(&left_out(&["pink", "red"])).contains("`pink` and 1 more would not"));
+    }
+
+    #[test]
+    fn what_does_not_answer_may_be_lost_and_what_answers_badly_is_not() {
+        let context = |name: &str, reason| ContextReport {
+            context: name.to_owned(),
+            cluster: None,
+            reachable: false,
+            reason: Some(reason),
+            message: None,
+            same_as: None,
+            lost: false,
+            bindings: None,
+            controllers: None,
+        };
+        let known_lost =
+            ContextReport { lost: true, ..context("gone", SilenceReason::Unreachable) };
+        let contexts = [
+            context("green", SilenceReason::Timeout),
+            context("red", SilenceReason::Forbidden),
+            known_lost,
+        ];
+        assert_eq!(
+            hints(&contexts),
+            ["hint: if the cluster of green is gone for good: --lost green"]
+        );
+    }
+}

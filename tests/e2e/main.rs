@@ -19,6 +19,7 @@ mod kinds;
 mod names;
 mod permissions;
 mod plugin;
+mod prune;
 mod shape;
 mod story;
 mod support;
