@@ -131,7 +131,7 @@ where
             detail: Detail::TargetsOnly,
             narrowed: true,
             contexts: Some(nudges.keys().map(|binding| binding.context.clone()).collect()),
-            acting: BTreeSet::new(),
+            ..Scope::default()
         };
         let facts =
             observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;

@@ -270,6 +270,7 @@ const REPORT: &str = concat!(
     include_str!("../../src/report.rs"),
     include_str!("../../src/report/status.rs"),
     include_str!("../../src/report/reconcile.rs"),
+    include_str!("../../src/report/unclaimed.rs"),
 );
 const PLAN: &str = include_str!("../../src/plan.rs");
 const ENDPOINTS: &str = include_str!("../../src/endpoints.rs");
