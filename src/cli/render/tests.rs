@@ -712,6 +712,27 @@ fn a_reconcile_of_which_a_step_failed() {
 }
 
 #[test]
+fn a_reconcile_that_was_stopped() {
+    let mut report = plan_report(false);
+    (report.interrupted, report.complete) = (true, false);
+    report.bindings.truncate(1);
+    report.bindings[0].reason = Some("the run was stopped before all of it was done".to_owned());
+    report.bindings[0].waiting_for = vec![Target::new("10.0.21.47", 80)];
+    report.bindings[0].steps.pop();
+    report.bindings[0].steps.push(Step {
+        action: Action::Deregister,
+        via: Via::Direct,
+        targets: 1,
+        result: StepResult::Skipped,
+        error: Some("the run was stopped before".to_owned()),
+    });
+    let exit = exit::of_reconcile(&report);
+    let shown = show_plan(&report, exit);
+    let end = shown.split_once("   1:02  registered").unwrap().1;
+    assert_snapshot!(end, @"");
+}
+
+#[test]
 fn nothing_to_reconcile() {
     let mut report = plan_report(false);
     report.bindings.drain(..2);
