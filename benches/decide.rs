@@ -267,6 +267,7 @@ fn binding(group: usize, numbers: std::ops::Range<usize>) -> BindingFacts {
             targets: tracked,
             version: "1".to_owned(),
             changed_at: None,
+            foreign_write_at: None,
         })),
     }
 }

@@ -5,12 +5,14 @@
 //! Dropping the future between two calls leaves a state that the next run repairs: whatever was
 //! registered is in a ledger.
 
+mod nudge;
 mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 
+pub(crate) use self::nudge::nudge_again;
 use self::targets::Failure;
 use crate::binding::{BindingRef, Flavour};
 use crate::cluster::{Cluster, WriteError};
@@ -18,7 +20,9 @@ use crate::elbv2::{Access, LoadBalancers};
 use crate::events::Event;
 use crate::facts::{Facts, Silence, SilenceReason};
 use crate::ledger;
-use crate::plan::{self, Action, BindingPlan, Blocked, Finish, LedgerPlan, Plan, Standing, Via};
+use crate::plan::{
+    self, Action, BindingPlan, Blocked, Finish, LedgerPlan, Nudge, Plan, Standing, Unrepaired, Via,
+};
 use crate::report::{Step, StepResult};
 use crate::stop::Unheard;
 use crate::target::{Health, HealthState, Target, TargetDescription, TargetGroupArn};
@@ -38,6 +42,8 @@ pub struct Done {
     pub registered: BTreeSet<Target>,
     /// What was deregistered.
     pub deregistered: BTreeSet<Target>,
+    /// What the controller was made to do.
+    pub nudged: Option<Nudge>,
     /// What the second reading withheld.
     pub blocked: Vec<Blocked>,
     /// Whether somebody else wrote the ledger in between, so that it must be planned again.
@@ -52,6 +58,7 @@ impl Done {
             steps: Vec::new(),
             registered: BTreeSet::new(),
             deregistered: BTreeSet::new(),
+            nudged: None,
             blocked: Vec::new(),
             conflict: false,
         }
@@ -62,6 +69,7 @@ impl Done {
         self.steps.extend(later.steps);
         self.registered.extend(later.registered);
         self.deregistered.extend(later.deregistered);
+        self.nudged = later.nudged.or(self.nudged.take());
         self.blocked.extend(later.blocked);
         self.conflict = later.conflict;
     }
@@ -79,6 +87,8 @@ pub enum Progress<'a> {
     Planned(&'a Facts, &'a Plan),
     /// A step that ended.
     Step(&'a BindingRef, &'a Step),
+    /// What controllers that were nudged have not done yet.
+    Nudged(&'a BTreeMap<BindingRef, Unrepaired>),
     /// Registered targets that are not past their first checks yet.
     Waiting(&'a BTreeMap<Target, Health>),
     /// An event that could not be written, and why: nothing else comes of that.
@@ -101,28 +111,15 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
 ) -> Vec<Done> {
     let ready: Vec<&BindingPlan> =
         plan.bindings.iter().filter(|plan| is_actionable(plan) && !plan.is_empty()).collect();
-    let workers = ready.iter().filter_map(|plan| {
-        let cluster = clusters.iter().find(|cluster| cluster.context() == plan.binding.context)?;
-        let (arn, access) = (plan.arn.as_ref()?, plan.access.as_ref()?);
-        Some(Worker {
-            cluster,
-            load_balancers,
-            plan,
-            arn,
-            access,
-            listener,
-            done: Done::nothing(plan.binding.clone()),
-            full: Vec::new(),
-        })
-    });
+    let workers =
+        ready.iter().filter_map(|plan| Worker::new(clusters, load_balancers, plan, listener));
     let gaining = workers.map(async |mut worker: Worker<'_, C, L>| {
         worker.gain().await;
         worker
     });
     let mut workers: Vec<_> = stream::iter(gaining).buffered(BINDINGS_AT_ONCE).collect().await;
-    let has_second_half =
-        workers.iter().any(|worker| worker.goes_on() && worker.plan.has_second_half());
-    if has_second_half || lost_anything(&workers).await {
+    let must_read_again = workers.iter().any(|worker| worker.goes_on() && worker.must_read_again());
+    if must_read_again || lost_anything(&workers).await {
         let second = read_again().await;
         let mut finishing = Vec::new();
         for mut worker in workers {
@@ -137,6 +134,7 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
             worker.register_the_rest().await;
             worker.take_back(second).await;
             worker.lose(finish.as_ref()).await;
+            worker.nudge(second).await;
             workers.push(worker);
         }
     }
@@ -151,7 +149,7 @@ async fn lost_anything<C: Cluster, L: LoadBalancers>(workers: &[Worker<'_, C, L>
     stream::iter(lost).buffered(BINDINGS_AT_ONCE).any(std::future::ready).await
 }
 
-/// Says whether a plan may be acted on: beside a controller only what it registers.
+/// Says whether a plan may be acted on.
 fn is_actionable(plan: &BindingPlan) -> bool {
     plan.standing == Standing::Ready
 }
@@ -169,7 +167,28 @@ struct Worker<'a, C, L> {
     full: Vec<Target>,
 }
 
-impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
+impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
+    /// Takes on a plan; none where its cluster or its group is not known.
+    fn new(
+        clusters: &'a [C],
+        load_balancers: &'a L,
+        plan: &'a BindingPlan,
+        listener: Listener<'a>,
+    ) -> Option<Self> {
+        let cluster = clusters.iter().find(|cluster| cluster.context() == plan.binding.context)?;
+        let (arn, access) = (plan.arn.as_ref()?, plan.access.as_ref()?);
+        let done = Done::nothing(plan.binding.clone());
+        let full = Vec::new();
+        Some(Self { cluster, load_balancers, plan, arn, access, listener, done, full })
+    }
+
+    /// Says whether the world must be read again: for what comes then, and after a registration past
+    /// a controller, which may have changed its mind meanwhile.
+    fn must_read_again(&self) -> bool {
+        let past_controller = self.plan.is_beside_controller() && !self.done.registered.is_empty();
+        self.plan.has_second_half() || past_controller
+    }
+
     /// Writes the ledger before anything is registered, so that nothing can leak.
     async fn gain(&mut self) {
         if let Some(ledger) = self.plan.ledger.as_ref().filter(|ledger| ledger.gains()) {
@@ -238,6 +257,7 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
             0 if self.plan.ledger.as_ref().is_some_and(LedgerPlan::loses) => {
                 (Action::WriteLedger, 0)
             }
+            0 if self.plan.nudge.is_some() => (Action::Nudge, 0),
             0 => (Action::RemoveFinalizer, 0),
             targets => (Action::Deregister, targets),
         };
@@ -392,7 +412,8 @@ impl<C: Cluster, L: LoadBalancers> Worker<'_, C, L> {
             Err(silence) if silence.is_stop() => (StepResult::Skipped, Some(silence.message)),
             Err(silence) => (StepResult::Failed, Some(silence.message)),
         };
-        self.record(Step { action, via: Via::Direct, targets, result, error });
+        let via = if action == Action::Nudge { Via::Controller } else { Via::Direct };
+        self.record(Step { action, via, targets, result, error });
     }
 
     fn skip(&mut self, action: Action, targets: usize) {

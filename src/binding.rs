@@ -57,6 +57,9 @@ pub const FINALIZER: &str = "elbv2.k8s.aws/resources";
 /// The annotation that holds the controller's checkpoint (LBC 3.5, `pkg/annotations/constants.go`).
 pub const CHECKPOINT_ANNOTATION: &str = "elbv2.k8s.aws/checkpoint";
 
+/// The annotation that says when the checkpoint was written, in seconds since 1970.
+pub const CHECKPOINT_TIME_ANNOTATION: &str = "elbv2.k8s.aws/checkpoint-timestamp";
+
 /// The annotation that lists finding codes to leave out for a binding.
 pub const IGNORE_ANNOTATION: &str = "mctg.dev/ignore";
 

@@ -4,6 +4,7 @@
 //! Kubernetes type passes this door.
 
 mod controllers;
+mod differences;
 mod errors;
 mod http;
 pub mod kube;
@@ -111,6 +112,21 @@ pub trait Cluster: Send + Sync {
         namespace: &str,
         name: &str,
         version: &str,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Makes the controller look at a binding again, whatever its checkpoint says: removes the
+    /// checkpoint annotation, or sets it to `""` where it `is_absent`; every change of the binding wakes
+    /// the controller (`facts/lbc.md` 2.2).
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where it is another binding of that name (other UID), or gone.
+    fn nudge(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        is_absent: bool,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
     /// Takes the controller's finalizer off a binding that is being deleted; no finalizer, or no

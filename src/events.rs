@@ -146,6 +146,7 @@ fn done(binding: &BindingReport) -> Vec<Told> {
             Action::RemoveFinalizer => {
                 ("FinalizerRemoved", "the controller's finalizer is gone".to_owned())
             }
+            Action::Nudge => ("Nudged", "its controller was made to look again".to_owned()),
         };
         (Kind::Normal, reason.to_owned(), message)
     };
@@ -227,6 +228,7 @@ fn action_text(action: Action) -> &'static str {
         Action::Register => "register",
         Action::Deregister => "deregister",
         Action::RemoveFinalizer => "remove the finalizer",
+        Action::Nudge => "nudge the controller",
     }
 }
 

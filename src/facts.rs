@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::binding::{Binding, BindingRef, Flavour};
+use crate::binding::{Binding, BindingRef, Flavour, TargetType};
 use crate::endpoints::{Endpoints, Pod, Unresolved};
 use crate::ledger::{InvalidLedger, Ledger};
 use crate::target::{TargetDescription, TargetGroupArn};
@@ -133,13 +133,15 @@ impl ClusterFacts {
     pub fn controller(&self, flavour: Flavour) -> Aliveness {
         match &self.controllers {
             Err(_) => Aliveness::Unknown,
-            Ok(controllers) => controllers
-                .iter()
-                .filter(|controller| controller.flavour == flavour)
-                .map(|controller| controller.alive)
-                .max()
-                .unwrap_or(Aliveness::Absent),
+            Ok(_) => self.controller_of(flavour).map_or(Aliveness::Absent, |found| found.alive),
         }
+    }
+
+    /// What was found of the controller that serves bindings of a flavour; of several the one that is
+    /// most alive.
+    pub fn controller_of(&self, flavour: Flavour) -> Option<&Controller> {
+        let found = self.controllers.iter().flatten();
+        found.filter(|controller| controller.flavour == flavour).max_by_key(|found| found.alive)
     }
 }
 
@@ -216,6 +218,21 @@ pub struct Controller {
     pub evidence: String,
     /// Its `--cluster-name`, where its Deployment was read.
     pub cluster_name: Option<String>,
+    /// When the process that leads took over, by its Lease: since then it keeps ledgers in memory.
+    pub leads_since: Option<Timestamp>,
+    /// Its `--max-targets-per-target-group`; none is no limit.
+    pub max_targets: Option<usize>,
+    /// How its version or flags make it find other endpoints than LBC 3.5 does by default.
+    pub differs: Vec<Difference>,
+}
+
+/// A way in which a controller finds other endpoints than LBC 3.5 by default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The bindings it concerns; `None` concerns all.
+    pub target_type: Option<TargetType>,
+    /// What is different, and why.
+    pub how: String,
 }
 
 /// Whether a controller is at work (`product.md` 6.2); later values win over earlier ones.

@@ -29,7 +29,13 @@ pub struct Ledger {
     pub version: String,
     /// When its text last changed, as far as its managed fields tell.
     pub changed_at: Option<Timestamp>,
+    /// When anybody but the controller last wrote it: a controller that led already then does not
+    /// know, and works by the text it has in memory (`facts/lbc.md` 2.1).
+    pub foreign_write_at: Option<Timestamp>,
 }
+
+/// The field manager of the controller's writes (`facts/lbc.md` 6).
+pub const CONTROLLER_FIELD_MANAGER: &str = "controller";
 
 /// The text is no ledger: this entry is no `id:port[:0xhex]`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -49,6 +49,8 @@ pub struct Scope {
     pub detail: Detail,
     /// Whether fewer contexts are read than there are.
     pub narrowed: bool,
+    /// Of the clusters given, only those of these contexts; none means all.
+    pub contexts: Option<BTreeSet<String>>,
     /// The contexts whose targets may be deregistered: who holds their addresses is read too.
     pub acting: BTreeSet<String>,
 }
@@ -77,7 +79,10 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     scope: &Scope,
     clock: &(impl Fn() -> Timestamp + Sync),
 ) -> Facts {
-    let looks = look::once_each(join_all(clusters.iter().map(look::look)).await);
+    let is_asked =
+        |cluster: &&C| scope.contexts.as_ref().is_none_or(|only| only.contains(cluster.context()));
+    let looks = clusters.iter().filter(is_asked).map(look::look);
+    let looks = look::once_each(join_all(looks).await);
     let named = groups::resolve_names(load_balancers, &looks).await;
     let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
     let accesses = Accesses::of(&looks, &named, &chosen);

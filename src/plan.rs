@@ -4,19 +4,24 @@
 //! equal plans. Whatever is withheld is in it, with a typed reason. The rules are `product.md` 6.1.
 
 mod binding;
+mod controller;
 mod finish;
+mod floor;
 mod guard;
+mod predict;
+mod unrepaired;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 pub use self::finish::{Finish, finish};
+pub use self::unrepaired::{Unrepaired, unrepaired};
 use crate::binding::BindingRef;
 use crate::elbv2::{Access, Registration};
 use crate::facts::Facts;
 use crate::selection::Selection;
-use crate::target::{HealthState, Target, TargetDescription, TargetGroupArn};
+use crate::target::{Target, TargetDescription, TargetGroupArn};
 use crate::view::{self, GroupView};
 
 /// What to plan for, and within which limits.
@@ -48,6 +53,8 @@ pub enum ViaChoice {
     Auto,
     /// This program.
     Direct,
+    /// The controller: everything by nudge.
+    Controller,
 }
 
 /// A limit on how many of a binding's tracked targets may go.
@@ -112,11 +119,34 @@ pub struct BindingPlan {
     pub ledger: Option<LedgerPlan>,
     /// Whether the controller's finalizer goes at the end.
     pub remove_finalizer: bool,
+    /// What the controller will do when it is made to look again; `None` where it is left alone.
+    pub nudge: Option<Nudge>,
+    /// Why no nudge would repair what is deferred; `None` where nothing is, or nothing stands in the
+    /// way.
+    pub obstacle: Option<String>,
     /// What is withheld.
     pub blocked: Vec<Blocked>,
     /// In a second reading: what observed bindings of the group desire or track, this one included;
     /// `None` where somebody who may desire its targets was not heard.
     pub claimed: Option<BTreeSet<Target>>,
+}
+
+/// Making the controller look again, and what its pass will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nudge {
+    /// Whether the checkpoint annotation is there to be removed; else it is set to `""`.
+    pub removes_checkpoint: bool,
+    /// What the pass will register.
+    pub register: BTreeSet<Target>,
+    /// What the pass will deregister.
+    pub deregister: Vec<TargetDescription>,
+}
+
+impl Nudge {
+    /// The targets that the pass will deregister.
+    pub fn going(&self) -> impl Iterator<Item = &Target> {
+        self.deregister.iter().map(|listed| &listed.target)
+    }
 }
 
 impl BindingPlan {
@@ -126,6 +156,7 @@ impl BindingPlan {
             && self.deregister.is_empty()
             && !self.ledger.as_ref().is_some_and(LedgerPlan::is_change)
             && !self.remove_finalizer
+            && self.nudge.is_none()
     }
 
     /// Says whether anything is to be done after the second reading.
@@ -133,6 +164,19 @@ impl BindingPlan {
         !self.deregister.is_empty()
             || self.remove_finalizer
             || self.ledger.as_ref().is_some_and(LedgerPlan::loses)
+            || self.nudge.is_some()
+    }
+
+    /// Says whether targets go by it, whoever takes them out.
+    pub fn takes_out(&self) -> bool {
+        let by_controller = |nudge: &Nudge| !nudge.deregister.is_empty();
+        !self.deregister.is_empty() || self.nudge.as_ref().is_some_and(by_controller)
+    }
+
+    /// Says whether it registers past a controller that is or may be at work, whose ledger is not
+    /// ours to write.
+    pub fn is_beside_controller(&self) -> bool {
+        self.ledger.is_none() && !self.register.is_empty()
     }
 
     /// What to register, in the order of the targets; no zone is given at first.
@@ -154,6 +198,22 @@ impl BindingPlan {
             reason,
             waiting_on: None,
         });
+    }
+
+    /// Withholds the nudge for the sake of what `is_meant` of its deregistrations; all the rest of the
+    /// pass waits with it.
+    fn withhold_nudge(&mut self, reason: BlockedReason, is_meant: impl Fn(&Target) -> bool) {
+        let Some(nudge) = self.nudge.take() else { return };
+        let going = nudge.deregister.into_iter().map(|listed| (listed.target, Action::Deregister));
+        let coming = nudge.register.into_iter().map(|target| (target, Action::Register));
+        self.blocked.extend(going.chain(coming).map(|(target, action)| {
+            let meant = action == Action::Deregister && is_meant(&target);
+            let (action, reason) = match meant {
+                true => (Action::Nudge, reason),
+                false => (action, BlockedReason::Deferred),
+            };
+            Blocked { target: Some(target), action, reason, waiting_on: None }
+        }));
     }
 
     /// The targets that leave the ledger: deregistered ones, and handed-over ones.
@@ -256,6 +316,8 @@ pub enum Action {
     Deregister,
     /// Take the finalizer off a binding that is being deleted.
     RemoveFinalizer,
+    /// Make the controller look again, by its checkpoint.
+    Nudge,
 }
 
 /// Why something is withheld (`product.md` 6.1, 6.2).
@@ -318,15 +380,7 @@ pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
     }
     plan.bindings.sort_by(|a, b| a.binding.cmp(&b.binding));
     if !request.allow_empty {
-        let mut letting_go: Vec<Vec<&mut BindingPlan>> = groups.iter().map(|_| vec![]).collect();
-        for binding in plan.bindings.iter_mut().filter(|it| !it.deregister.is_empty()) {
-            if let Some(at) = binding.arn.as_ref().and_then(|arn| position(&groups, arn)) {
-                letting_go[at].push(binding);
-            }
-        }
-        for (group, bindings) in groups.iter().zip(letting_go) {
-            keep_last_healthy(group, bindings);
-        }
+        floor::keep_last_healthy(&groups, &mut plan);
     }
     if let Some(only) = &request.only {
         plan.bindings.retain(|binding| only.contains(&binding.binding));
@@ -338,10 +392,36 @@ pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
 }
 
 impl Plan {
-    /// Withholds every deregistration that `approved` did not hold: what was not shown is not done.
+    /// Withholds what would be registered past a controller and is not in `confirmed` too.
+    pub fn narrow_registrations_to(&mut self, confirmed: &Self) {
+        for binding in self.bindings.iter_mut().filter(|binding| binding.is_beside_controller()) {
+            let again = confirmed.bindings.iter().find(|again| again.binding == binding.binding);
+            let stays = |target: &Target| again.is_some_and(|it| it.register.contains_key(target));
+            let (go, stay): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                std::mem::take(&mut binding.register)
+                    .into_iter()
+                    .partition(|(target, _)| stays(target));
+            binding.register = go;
+            binding.blocked.extend(stay.into_keys().map(|target| Blocked {
+                target: Some(target),
+                action: Action::Register,
+                reason: BlockedReason::Changed,
+                waiting_on: None,
+            }));
+        }
+    }
+
+    /// Withholds every deregistration that `approved` did not hold, a controller's too: what was not
+    /// shown is not done.
     pub fn narrow_to(&mut self, approved: &Self) {
         for binding in &mut self.bindings {
             let shown = approved.bindings.iter().find(|shown| shown.binding == binding.binding);
+            let predicted = shown.and_then(|shown| shown.nudge.as_ref());
+            let predicted: BTreeSet<&Target> =
+                predicted.into_iter().flat_map(Nudge::going).collect();
+            if binding.nudge.as_ref().is_some_and(|it| !it.going().all(|t| predicted.contains(t))) {
+                binding.withhold_nudge(BlockedReason::Changed, |it| !predicted.contains(it));
+            }
             let shown: BTreeSet<&Target> = shown
                 .into_iter()
                 .flat_map(|shown| &shown.deregister)
@@ -361,37 +441,6 @@ impl Plan {
 /// Finds a group: they are sorted by ARN.
 fn position(groups: &[GroupView<'_>], arn: &TargetGroupArn) -> Option<usize> {
     groups.binary_search_by_key(&arn, |group| group.arn).ok()
-}
-
-/// Withholds the deregistration that would take a group's last healthy target, counted over the
-/// whole run: `bindings` are all those of the group that would let go of one.
-fn keep_last_healthy(group: &GroupView<'_>, bindings: Vec<&mut BindingPlan>) {
-    if bindings.is_empty() {
-        return;
-    }
-    let mut left = group.healthy().count();
-    // Two bindings may let go of one target.
-    let mut going = BTreeSet::new();
-    for binding in bindings {
-        let (go, stay): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut binding.deregister).into_iter().partition(|target| {
-                let healthy = target.health.state == HealthState::Healthy;
-                let counts = healthy && !going.contains(&target.target);
-                let last = counts && left == 1;
-                if counts && !last {
-                    left -= 1;
-                    going.insert(target.target.clone());
-                }
-                !last
-            });
-        binding.deregister = go;
-        binding.blocked.extend(stay.into_iter().map(|target| Blocked {
-            target: Some(target.target),
-            action: Action::Deregister,
-            reason: BlockedReason::LastHealthy,
-            waiting_on: None,
-        }));
-    }
 }
 
 #[cfg(test)]

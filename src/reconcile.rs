@@ -1,30 +1,27 @@
 //! Observe, plan and apply in one call, and the report of it.
 
 mod report;
+mod wait;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::wait::Open;
+pub use self::wait::Wait;
 use crate::apply::{self, Done, Listener, Progress};
 use crate::binding::BindingRef;
 use crate::cluster::Cluster;
-use crate::elbv2::{Access, LoadBalancers};
+use crate::elbv2::LoadBalancers;
 use crate::events;
 use crate::facts::Facts;
 use crate::observe::{self, Detail, Scope};
 use crate::plan::{self, Pass, Plan, Request};
 use crate::report::Reconcile;
 use crate::stop::{Stop, Stoppable};
-use crate::target::{Health, HealthState, Target, TargetGroupArn};
 
 /// How often a binding is planned again because somebody else wrote its ledger in between.
 const ROUNDS_MAX: usize = 3;
-
-/// How often the health of what was registered is looked at while waiting for it.
-const WAIT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reconciles bindings once: observes, plans, and applies.
 ///
@@ -49,8 +46,9 @@ pub struct Options {
     pub request: Request,
     /// Whether fewer contexts are read than there are.
     pub narrowed: bool,
-    /// How long to wait until nothing that was registered is `initial`; none does not wait.
-    pub wait: Option<Duration>,
+    /// How long to wait for controllers that were nudged, and until nothing that was registered is
+    /// `initial`; none does not wait.
+    pub wait: Option<Wait>,
     /// Whether to write [events](crate::events) on the bindings for what changed or was withheld.
     pub events: bool,
     /// Asks the run to end early: it makes no call any more, and reports what was left. The
@@ -114,6 +112,7 @@ where
             first.plan.narrow_to(approved);
         }
         let mut done = BTreeMap::new();
+        self.confirm(&mut first.plan).await;
         let mut again = self.round(&first, &self.options.request, &mut done, listener).await;
         for _ in 1..ROUNDS_MAX {
             if again.is_empty() || self.options.stop.is_asked() {
@@ -122,12 +121,13 @@ where
             let request = Request { only: Some(again), ..self.options.request.clone() };
             let mut planned = self.read(&request, Pass::First).await;
             planned.plan.narrow_to(&first.plan);
+            self.confirm(&mut planned.plan).await;
             again = self.round(&planned, &request, &mut done, listener).await;
         }
         let Planned { facts, plan } = first;
         let open = match self.options.wait {
-            Some(timeout) => self.wait(&plan, &done, timeout, listener).await,
-            None => BTreeMap::new(),
+            Some(wait) => self.wait(&plan, &mut done, wait, listener).await,
+            None => Open::default(),
         };
         let mut report = report::applied(&facts, &plan, &self.options.request, &done, &open);
         report::interrupt(&mut report, &self.options.stop);
@@ -136,6 +136,30 @@ where
             events::record(&self.clusters, &events, listener).await;
         }
         report
+    }
+
+    /// Reads once more the endpoints and ledgers of what is to be registered past controllers, and
+    /// withholds what they do not bear out: other contexts may have taken their time to answer.
+    async fn confirm(&self, plan: &mut Plan) {
+        let past_controller = plan.bindings.iter().filter(|binding| binding.is_beside_controller());
+        let contexts: BTreeSet<String> =
+            past_controller.map(|binding| binding.binding.context.clone()).collect();
+        if contexts.is_empty() {
+            return;
+        }
+        let scope = Scope {
+            selection: self.options.request.selection.clone(),
+            detail: Detail::TargetsOnly,
+            narrowed: true,
+            contexts: Some(contexts),
+            acting: BTreeSet::new(),
+        };
+        let facts =
+            observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;
+        // Of what was stopped nothing is registered anyway, and that is what is told.
+        if !self.options.stop.is_asked() {
+            plan.narrow_registrations_to(&plan::plan(&facts, &self.options.request, Pass::First));
+        }
     }
 
     /// Applies one plan, and returns the bindings that somebody else wrote to in between.
@@ -148,7 +172,11 @@ where
     ) -> BTreeSet<BindingRef> {
         let Planned { facts, plan } = planned;
         listener(Progress::Planned(facts, plan));
-        let read_again = async || self.read(request, Pass::Second).await.plan;
+        let read_again = async || {
+            let plan = self.read(request, Pass::Second).await.plan;
+            // A reading that was stopped confirms nothing, and withholds nothing either.
+            if self.options.stop.is_asked() { Plan::default() } else { plan }
+        };
         let round =
             apply::apply(&self.clusters, &self.load_balancers, plan, read_again, listener).await;
         let conflicts =
@@ -166,83 +194,12 @@ where
             selection: request.selection.clone(),
             detail: Detail::TargetsOnly,
             narrowed: self.options.narrowed,
+            contexts: None,
             acting: request.contexts.clone(),
         };
         let facts =
             observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;
         let plan = plan::plan(&facts, request, pass);
         Planned { facts, plan }
-    }
-
-    /// Waits until nothing that was registered is in its first checks any more, and returns what
-    /// still is when time is up.
-    async fn wait(
-        &self,
-        plan: &Plan,
-        done: &BTreeMap<BindingRef, Done>,
-        timeout: Duration,
-        listener: Listener<'_>,
-    ) -> BTreeMap<BindingRef, BTreeMap<Target, Health>> {
-        let deadline = tokio::time::Instant::now() + timeout;
-        let mut open = self.initial(plan, done).await;
-        let is_asked_to_stop = || self.options.stop.is_asked();
-        while !open.is_empty() && tokio::time::Instant::now() < deadline && !is_asked_to_stop() {
-            let all: BTreeMap<Target, Health> =
-                open.values().flatten().map(|(t, h)| (t.clone(), h.clone())).collect();
-            listener(Progress::Waiting(&all));
-            let next = deadline.min(tokio::time::Instant::now() + WAIT_INTERVAL);
-            self.options.stop.pause_until(next).await;
-            if !is_asked_to_stop() {
-                open = self.initial(plan, done).await;
-            }
-        }
-        open
-    }
-
-    async fn initial(
-        &self,
-        plan: &Plan,
-        done: &BTreeMap<BindingRef, Done>,
-    ) -> BTreeMap<BindingRef, BTreeMap<Target, Health>> {
-        let mut listed: BTreeMap<(&TargetGroupArn, &Access), BTreeMap<Target, Health>> =
-            BTreeMap::new();
-        let mut open = BTreeMap::new();
-        for binding in &plan.bindings {
-            let registered = done.get(&binding.binding).map(|done| &done.registered);
-            let (Some(registered), Some(arn), Some(access)) =
-                (registered, &binding.arn, &binding.access)
-            else {
-                continue;
-            };
-            if registered.is_empty() {
-                continue;
-            }
-            if let Entry::Vacant(entry) = listed.entry((arn, access)) {
-                entry.insert(match self.load_balancers.targets(access, arn).await {
-                    Ok(targets) => {
-                        targets.into_iter().map(|listed| (listed.target, listed.health)).collect()
-                    }
-                    // No answer is no news: they may be in their first checks still.
-                    Err(silence) => {
-                        let unknown = Health {
-                            description: Some(silence.message),
-                            ..Health::plain(HealthState::Initial)
-                        };
-                        registered.iter().map(|target| (target.clone(), unknown.clone())).collect()
-                    }
-                });
-            }
-            let in_first_checks: BTreeMap<Target, Health> = listed[&(arn, access)]
-                .iter()
-                .filter(|(target, health)| {
-                    registered.contains(target) && health.state == HealthState::Initial
-                })
-                .map(|(target, health)| (target.clone(), health.clone()))
-                .collect();
-            if !in_first_checks.is_empty() {
-                open.insert(binding.binding.clone(), in_first_checks);
-            }
-        }
-        open
     }
 }

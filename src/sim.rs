@@ -9,6 +9,7 @@
 //! [`faults`] can be scripted before or after a call's effect.
 
 pub mod cluster;
+pub mod controller;
 mod demo;
 pub mod elbv2;
 pub mod faults;

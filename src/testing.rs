@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::binding::{Binding, BindingSpec, Flavour, PortRef, ServiceRef, TargetType};
+use crate::binding::{
+    Binding, BindingSpec, CHECKPOINT_ANNOTATION, Flavour, PortRef, ServiceRef, TargetType,
+};
 use crate::endpoints::{Endpoint, Endpoints, PodName, Unresolved};
 use crate::facts::{
     Aliveness, BindingFacts, ClusterFacts, Controller, Facts, Forward, GroupFacts, Listener,
@@ -158,6 +160,7 @@ impl World {
                 targets,
                 version: "1".to_owned(),
                 changed_at: None,
+                foreign_write_at: None,
             }
         });
         let desired = targets(desired).into_iter().map(|target| {
@@ -216,8 +219,26 @@ impl World {
             alive,
             evidence: "lease renewed 4 s ago".to_owned(),
             cluster_name: None,
+            leads_since: None,
+            max_targets: None,
+            differs: Vec::new(),
         };
         self.last().controllers = Ok(vec![controller]);
+        self
+    }
+
+    /// Gives the last binding the checkpoint of a controller that is through with it.
+    pub(crate) fn checkpoint(self) -> Self {
+        self.with(|binding| {
+            let endpoints = binding.endpoints.as_ref().unwrap();
+            let current = crate::checkpoint::compute(&binding.binding.spec, endpoints);
+            binding.binding.annotations.insert(CHECKPOINT_ANNOTATION.to_owned(), current);
+        })
+    }
+
+    /// Changes the controller of the last cluster.
+    pub(crate) fn with_controller(mut self, change: impl FnOnce(&mut Controller)) -> Self {
+        change(self.last().controllers.as_mut().unwrap().last_mut().unwrap());
         self
     }
 

@@ -281,9 +281,11 @@ pub(crate) struct PlanArgs {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ViaArg {
-    /// Directly where no controller is installed; else only what it could do itself
+    /// Directly where no controller is; beside one, what it would do itself, and the rest by nudging it
     #[default]
     Auto,
+    /// By nudging the controller: it is made to look again
+    Controller,
     /// Directly
     Direct,
 }
@@ -301,13 +303,13 @@ pub(crate) struct ReconcileArgs {
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
-    /// Wait until what was registered passed its first health checks
+    /// Wait until controllers have done their part and what was registered passed its first checks
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set)]
     pub(crate) wait: bool,
-    /// How long to wait
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
-    pub(crate) timeout: Duration,
+    /// How long to wait [default: 5m, through a controller 12m]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
     /// Write events on the bindings for what changed or was withheld [default: in a pod only]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
@@ -508,7 +510,7 @@ mod tests {
             "kubectl-mctg stauts",
             "kubectl-mctg status --no-such-flag",
             "kubectl-mctg status -o xml",
-            "kubectl-mctg reconcile --via controller",
+            "kubectl-mctg reconcile --via nobody",
             "kubectl-mctg status --all-contexts --context a",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

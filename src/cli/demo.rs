@@ -143,7 +143,7 @@ pub(crate) async fn play(
         dry_run: DryRun::None,
         yes: true,
         wait: true,
-        timeout: Duration::from_secs(60),
+        timeout: Some(Duration::from_secs(60)),
         events: None,
     });
     story.runs("kubectl mctg reconcile --context blue --yes", &reconcile, &["blue"]).await?;

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use mctg::findings::{Finding, Severity, catalogue};
-use mctg::plan::BlockedReason;
-use mctg::report::{BindingReport, LedgerReport, Outcome, Reconcile, Status, StepResult};
+use mctg::plan::{Action, BlockedReason};
+use mctg::report::{
+    BindingReport, BlockedReport, LedgerReport, Outcome, Reconcile, Status, StepResult,
+};
 
 use super::args::FailOn;
 
@@ -127,7 +129,7 @@ pub(crate) fn of_reconcile(report: &Reconcile) -> Exit {
 
 fn of_binding(binding: &BindingReport) -> Exit {
     let failed_step = binding.steps.iter().any(|step| step.result == StepResult::Failed);
-    let blocked = binding.plan.blocked.iter().map(|blocked| of_blocked(blocked.reason)).max();
+    let blocked = binding.plan.blocked.iter().map(of_blocked).max();
     let outcome = match binding.outcome {
         Outcome::Failed => Exit::Incomplete,
         Outcome::Deferred => Exit::Found,
@@ -141,8 +143,10 @@ fn of_binding(binding: &BindingReport) -> Exit {
     outcome.max(step).max(blocked.unwrap_or(Exit::Fine))
 }
 
-fn of_blocked(reason: BlockedReason) -> Exit {
-    match reason {
+fn of_blocked(blocked: &BlockedReport) -> Exit {
+    match blocked.reason {
+        // A withheld nudge leaves drift that nobody repairs.
+        _ if blocked.action == Action::Nudge && is_harmless(blocked.reason) => Exit::Found,
         BlockedReason::Contested
         | BlockedReason::AnswersElsewhere
         | BlockedReason::Pending
@@ -155,12 +159,17 @@ fn of_blocked(reason: BlockedReason) -> Exit {
     }
 }
 
+fn is_harmless(reason: BlockedReason) -> bool {
+    matches!(reason, BlockedReason::Contested | BlockedReason::AnswersElsewhere)
+}
+
 /// Says whether a binding's plan changes anything.
 fn changes(binding: &BindingReport) -> bool {
     let plan = &binding.plan;
     binding.outcome == Outcome::Planned
         || !plan.register.is_empty()
         || !plan.deregister.is_empty()
+        || plan.nudge.is_some()
         || plan.ledger.as_ref().is_some_and(LedgerReport::is_change)
 }
 

@@ -13,8 +13,8 @@ use mctg::elbv2::LoadBalancers;
 use mctg::facts::Facts;
 use mctg::findings::Finding;
 use mctg::observe::{self, Detail, Scope};
-use mctg::plan::{Request, ViaChoice};
-use mctg::reconcile::{self, Options, Reconciler};
+use mctg::plan::{BindingPlan, Request, ViaChoice};
+use mctg::reconcile::{self, Options, Reconciler, Wait};
 use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
 use mctg::stop::Stop;
@@ -121,6 +121,7 @@ async fn observe_status<C: Cluster, L: LoadBalancers>(
         selection,
         detail: if deep { Detail::Deep } else { Detail::Polite },
         narrowed: world.narrowed,
+        contexts: None,
         acting: BTreeSet::new(),
     };
     let facts =
@@ -173,7 +174,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
     let options = Options {
         request: request.clone(),
         narrowed: world.narrowed,
-        wait: args.wait.then_some(args.timeout),
+        wait: args.wait.then(|| args.timeout.map_or_else(Wait::default, Wait::up_to)),
         events: args.events.unwrap_or(world.in_cluster),
         stop: world.stop.clone(),
     };
@@ -192,7 +193,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         check_names(&planned.facts, &request.selection, complete, terminal)?;
         // Whoever stops a run has no question left: what was left undone is reported.
         let asks = asks && !world.stop.is_asked();
-        let goes = planned.plan.bindings.iter().any(|binding| !binding.deregister.is_empty());
+        let goes = planned.plan.bindings.iter().any(BindingPlan::takes_out);
         if asks && goes {
             was_shown = true;
             let mut report = planned.report(&request);
@@ -222,6 +223,13 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
     let names = render::Names::of_contexts(&contexts);
     let shown = Mutex::new(was_shown);
     let waiting = Mutex::new(String::new());
+    let tell_waiting = |text: String| {
+        let mut last = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if *last != text {
+            terminal.note(&render::reconcile::progress_line(started.elapsed(), &text));
+        }
+        *last = text;
+    };
     let listener = |progress: Progress<'_>| {
         (world.watch)(&progress);
         match progress {
@@ -242,15 +250,8 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
                     render::reconcile::step_line(started.elapsed(), &place(binding, &names), step);
                 terminal.note(&line);
             }
-            Progress::Waiting(targets) => {
-                let mut last = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                let text = waiting_for(targets);
-                if *last != text {
-                    let line = render::reconcile::progress_line(started.elapsed(), &text);
-                    terminal.note(&line);
-                }
-                *last = text;
-            }
+            Progress::Nudged(open) => tell_waiting(render::reconcile::waiting_for_controller(open)),
+            Progress::Waiting(targets) => tell_waiting(waiting_for(targets)),
             Progress::EventLost(event, silence) => {
                 let place = place(&event.binding, &names);
                 let line = format!("warning: no event `{}` on {place}: {silence}", event.reason);
@@ -374,6 +375,7 @@ fn request<C, L>(
         via: match args.via {
             ViaArg::Auto => ViaChoice::Auto,
             ViaArg::Direct => ViaChoice::Direct,
+            ViaArg::Controller => ViaChoice::Controller,
         },
         force: args.force,
         allow_empty: args.allow_empty,

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::differences;
 use super::objects::{Container, Deployment, Lease};
 use crate::binding::Flavour;
 use crate::facts::{Aliveness, Controller, Silence};
@@ -46,11 +47,9 @@ pub(super) fn judge(
     deployments: &Trace<Deployment>,
     now: Option<Timestamp>,
 ) -> Option<Controller> {
-    let age = leases
-        .found
-        .iter()
-        .filter_map(|lease| lease.spec.renew_time)
-        .max()
+    let newest = leases.found.iter().max_by_key(|lease| lease.spec.renew_time);
+    let age = newest
+        .and_then(|lease| lease.spec.renew_time)
         .map(|renewed| now.map(|now| now.as_second() - renewed.as_second()));
     let fresh = matches!(age, Some(Some(age)) if age <= FRESH_SECONDS);
     let ready = |deployment: &&Deployment| deployment.status.ready_replicas.unwrap_or(0) > 0;
@@ -89,12 +88,21 @@ pub(super) fn judge(
     if alive == Aliveness::Unknown {
         evidence.extend(hidden.map(|silence| silence.message.clone()));
     }
+    let version = shown.and_then(version);
     Some(Controller {
         flavour: Flavour::LoadBalancerController,
-        version: shown.and_then(version),
         alive,
         evidence: evidence.join(", "),
         cluster_name: shown.and_then(|deployment| argument(deployment, "cluster-name")),
+        leads_since: newest.and_then(|lease| lease.spec.acquire_time),
+        max_targets: shown
+            .and_then(|deployment| argument(deployment, "max-targets-per-target-group"))
+            .and_then(|limit| limit.parse().ok())
+            .filter(|limit| *limit > 0),
+        differs: differences::of(version.as_deref(), |name| {
+            shown.and_then(|deployment| argument(deployment, name))
+        }),
+        version,
     })
 }
 
@@ -106,6 +114,9 @@ pub(super) fn auto_mode() -> Controller {
         alive: Aliveness::Unknown,
         evidence: "EKS Auto Mode runs outside the cluster: nothing here shows it".to_owned(),
         cluster_name: None,
+        leads_since: None,
+        max_targets: None,
+        differs: Vec::new(),
     }
 }
 

@@ -370,6 +370,16 @@ impl Cluster for KubeCluster {
         self.drop_ledger(namespace, name, version).await
     }
 
+    async fn nudge(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        is_absent: bool,
+    ) -> Result<(), WriteError> {
+        self.remove_checkpoint(namespace, name, uid, is_absent).await
+    }
+
     async fn remove_finalizer(
         &self,
         namespace: &str,

@@ -82,6 +82,8 @@ pub(super) struct Meta {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ManagedFields {
+    #[serde(default)]
+    pub(super) manager: String,
     pub(super) time: Option<Timestamp>,
     #[serde(default)]
     pub(super) subresource: String,
@@ -352,6 +354,7 @@ pub(super) struct Lease {
 #[serde(rename_all = "camelCase")]
 pub(super) struct LeaseSpec {
     pub(super) renew_time: Option<Timestamp>,
+    pub(super) acquire_time: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]

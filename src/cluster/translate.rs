@@ -18,7 +18,7 @@ pub(super) const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 
 const QUIC_ANNOTATION: &str =
     "service.beta.kubernetes.io/aws-load-balancer-quic-enabled-containers";
-const QUIC_VARIABLE: &str = "AWS_LBC_QUIC_SERVER_ID";
+pub(super) const QUIC_VARIABLE: &str = "AWS_LBC_QUIC_SERVER_ID";
 
 /// Annotations that are kept: the controller's and this program's. Others can be large
 /// (`kubectl.kubernetes.io/last-applied-configuration`) and mean nothing here.
@@ -26,7 +26,7 @@ const ANNOTATION_PREFIXES: [&str; 3] = ["elbv2.k8s.aws/", "eks.amazonaws.com/", 
 
 pub(super) fn binding(flavour: Flavour, from: wire::TargetGroupBinding) -> Binding {
     let wire::TargetGroupBinding { metadata, spec } = from;
-    let changed_at = last_change(&metadata, |fields| fields.spec.is_some());
+    let changed_at = last_change(&metadata, |entry| entry.fields.spec.is_some());
     let has_finalizer = metadata.finalizers.iter().any(|finalizer| finalizer == FINALIZER);
     let mut annotations = metadata.annotations;
     annotations.retain(|key, _| ANNOTATION_PREFIXES.iter().any(|prefix| key.starts_with(prefix)));
@@ -52,8 +52,12 @@ pub(super) fn binding(flavour: Flavour, from: wire::TargetGroupBinding) -> Bindi
 /// An immutable ConfigMap is a fault even where its text is fine: nobody can write it, so nothing
 /// may be registered for it. `binaryData` is not looked at, as the controller does not.
 pub(super) fn ledger(from: wire::ConfigMap) -> Result<Ledger, LedgerFault> {
-    let changed_at = last_change(&from.metadata, |fields| {
-        fields.data.as_ref().is_some_and(|data| data.targets.is_some())
+    let writes_text = |entry: &wire::ManagedFields| {
+        entry.fields.data.as_ref().is_some_and(|data| data.targets.is_some())
+    };
+    let changed_at = last_change(&from.metadata, writes_text);
+    let foreign_write_at = last_change(&from.metadata, |entry| {
+        writes_text(entry) && entry.manager != ledger::CONTROLLER_FIELD_MANAGER
     });
     let configmap = from.metadata.name;
     let text = from.data.targets.unwrap_or_default();
@@ -63,14 +67,18 @@ pub(super) fn ledger(from: wire::ConfigMap) -> Result<Ledger, LedgerFault> {
         return Err(LedgerFault::Immutable { configmap });
     }
     let bytes = text.len();
-    Ok(Ledger { targets, bytes, version: from.metadata.resource_version, changed_at })
+    let version = from.metadata.resource_version;
+    Ok(Ledger { targets, bytes, version, changed_at, foreign_write_at })
 }
 
-/// The latest write, over all managers, to the main resource's fields in question.
-fn last_change(meta: &wire::Meta, touches: impl Fn(&wire::Fields) -> bool) -> Option<Timestamp> {
+/// The latest write, over the managers in question, to the main resource's fields in question.
+fn last_change(
+    meta: &wire::Meta,
+    touches: impl Fn(&wire::ManagedFields) -> bool,
+) -> Option<Timestamp> {
     meta.managed_fields
         .iter()
-        .filter(|entry| entry.subresource.is_empty() && touches(&entry.fields))
+        .filter(|entry| entry.subresource.is_empty() && touches(entry))
         .filter_map(|entry| entry.time)
         .max()
 }

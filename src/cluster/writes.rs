@@ -13,7 +13,7 @@ use super::http as door;
 use super::kube::{FIELD_MANAGER, KubeCluster, group};
 use super::objects as wire;
 use super::translate;
-use crate::binding::{FINALIZER, Flavour};
+use crate::binding::{CHECKPOINT_ANNOTATION, FINALIZER, Flavour};
 use crate::events::Event;
 use crate::facts::{Silence, SilenceReason};
 use crate::ledger::{self, Ledger};
@@ -145,6 +145,27 @@ impl KubeCluster {
             Err(failure) => return Err(failure.into()),
         }
         Ok(())
+    }
+
+    pub(super) async fn remove_checkpoint(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        is_absent: bool,
+    ) -> Result<(), WriteError> {
+        let group = group(Flavour::LoadBalancerController);
+        let path = format!("{group}/namespaces/{namespace}/targetgroupbindings");
+        let what = format!("patch targetgroupbinding `{namespace}/{name}`");
+        let value = if is_absent { json!("") } else { Value::Null };
+        // A UID that differs is refused as a conflict: it is another binding of that name.
+        let patch =
+            json!({"metadata": {"uid": uid, "annotations": {CHECKPOINT_ANNOTATION: value}}});
+        match self.patch(&what, &path, name, &patch).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.is_not_found() => Err(WriteError::Conflict),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     async fn patch(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::controller;
 use super::guard::{Fate, Guard};
 use super::{
     Action, BindingPlan, Blocked, BlockedReason, LedgerPlan, Pass, Request, Standing, Via,
@@ -51,7 +52,7 @@ pub(super) fn plan(
     }
     let work = Work { facts, request, group, binding, index, tracked };
     if matches!(plan.standing, Standing::Deferred(_)) || acts_beside_controller(request, &binding) {
-        work.beside_controller(&mut plan);
+        controller::plan(&work, &mut plan, &guard);
     } else {
         work.directly(&mut plan, &guard);
     }
@@ -85,6 +86,8 @@ fn empty(cluster: &ClusterFacts, binding: &BindingFacts, standing: Standing) -> 
         hand_over: BTreeSet::new(),
         ledger: None,
         remove_finalizer: false,
+        nudge: None,
+        obstacle: None,
         blocked: Vec::new(),
         claimed: None,
     }
@@ -147,38 +150,46 @@ fn standing(request: &Request, group: &GroupView<'_>, binding: &BindingView<'_>)
                  scale it to 0 first, or take that risk with --force"
             ))
         }
+        (ViaChoice::Controller, Aliveness::Absent | Aliveness::Unknown) => Standing::Deferred(
+            "no controller is known to be at work here that could be told to look again; \
+             without --via this program acts itself where none is"
+                .to_owned(),
+        ),
         _ => Standing::Ready,
     }
 }
 
-/// Under `auto` everything but what is missing and tracked is left to a controller that is or may
-/// be at work.
+/// Under `auto` almost everything is left to a controller that is or may be at work.
 fn acts_beside_controller(request: &Request, binding: &BindingView<'_>) -> bool {
     let controller = binding.cluster.controller(binding.facts.binding.flavour);
-    request.via == ViaChoice::Auto && controller != Aliveness::Absent
+    match request.via {
+        ViaChoice::Auto => controller != Aliveness::Absent,
+        ViaChoice::Controller => true,
+        ViaChoice::Direct => false,
+    }
 }
 
 /// What one binding's plan is made of.
-struct Work<'a> {
-    facts: &'a Facts,
-    request: &'a Request,
-    group: &'a GroupView<'a>,
-    binding: BindingView<'a>,
-    index: usize,
-    tracked: Option<&'a BTreeSet<Target>>,
+pub(super) struct Work<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) request: &'a Request,
+    pub(super) group: &'a GroupView<'a>,
+    pub(super) binding: BindingView<'a>,
+    pub(super) index: usize,
+    pub(super) tracked: Option<&'a BTreeSet<Target>>,
 }
 
 /// A target that the binding desires, tracks, or both.
-struct Own<'a> {
-    target: &'a Target,
-    listed: Option<&'a TargetDescription>,
-    desired: bool,
-    tracked: bool,
+pub(super) struct Own<'a> {
+    pub(super) target: &'a Target,
+    pub(super) listed: Option<&'a TargetDescription>,
+    pub(super) desired: bool,
+    pub(super) tracked: bool,
 }
 
 impl<'a> Own<'a> {
     /// As ELBv2 lists it, where it is registered.
-    fn registered(&self) -> Option<&'a TargetDescription> {
+    pub(super) fn registered(&self) -> Option<&'a TargetDescription> {
         self.listed.filter(|listed| listed.is_registered())
     }
 }
@@ -217,45 +228,9 @@ impl Work<'_> {
         self.plan_ledger(plan);
     }
 
-    /// Registers what the controller would register too, and names the rest as its to do.
-    fn beside_controller(&self, plan: &mut BindingPlan) {
-        let refused = matches!(plan.standing, Standing::Deferred(_));
-        let flavour = self.binding.facts.binding.flavour;
-        let deferred = |target: &Target, action| Blocked {
-            waiting_on: Some(flavour.as_str().to_owned()),
-            ..blocked(target, action, BlockedReason::Deferred)
-        };
-        for (target, zone) in self.missing(plan) {
-            let tracked = self.tracked.is_some_and(|tracked| tracked.contains(&target));
-            if tracked && !refused {
-                plan.register.insert(target, zone);
-            } else {
-                plan.blocked.push(deferred(&target, Action::Register));
-            }
-        }
-        for listed in self.candidates() {
-            let pending = self.is_pending(&listed.target);
-            plan.blocked.push(if pending {
-                blocked(&listed.target, Action::Deregister, BlockedReason::Pending)
-            } else {
-                deferred(&listed.target, Action::Deregister)
-            });
-        }
-        // What the controller would still change in its ledger: what it gains, and phantoms.
-        let is_gain = |own: &Own<'_>| own.desired && !own.tracked;
-        let is_phantom = |own: &Own<'_>| !own.desired && own.registered().is_none();
-        for Own { target, .. } in self.own().filter(|own| is_gain(own) || is_phantom(own)) {
-            if self.is_pending(target) {
-                plan.blocked.push(blocked(target, Action::WriteLedger, BlockedReason::Pending));
-            } else {
-                plan.blocked.push(deferred(target, Action::WriteLedger));
-            }
-        }
-    }
-
     /// The registrable targets that are not registered, each with its node's zone; those the group
     /// cannot take, and those too young to count, are named as blocked.
-    fn missing(&self, plan: &mut BindingPlan) -> Vec<(Target, Option<String>)> {
+    pub(super) fn missing(&self, plan: &mut BindingPlan) -> Vec<(Target, Option<String>)> {
         let mut missing = Vec::new();
         for own in self.own().filter(|own| own.desired && own.registered().is_none()) {
             let target = own.target;
@@ -272,12 +247,12 @@ impl Work<'_> {
     }
 
     /// The targets that are tracked, registered and not desired.
-    fn candidates(&self) -> impl Iterator<Item = &TargetDescription> {
+    pub(super) fn candidates(&self) -> impl Iterator<Item = &TargetDescription> {
         self.own().filter(|own| !own.desired).filter_map(|own| own.registered())
     }
 
     /// What the binding desires or tracks, in one walk over the group: few bindings share one.
-    fn own(&self) -> impl Iterator<Item = Own<'_>> {
+    pub(super) fn own(&self) -> impl Iterator<Item = Own<'_>> {
         self.group.targets.iter().filter_map(|(target, view)| {
             let desired = view.desired_by.contains(&self.index);
             let tracked = view.tracked_by.contains(&self.index);
@@ -285,24 +260,28 @@ impl Work<'_> {
         })
     }
 
-    fn is_pending(&self, target: &Target) -> bool {
+    pub(super) fn is_pending(&self, target: &Target) -> bool {
         view::is_pending(self.facts.observed_at, &self.binding, target)
     }
 
-    /// Withholds all deregistrations where more would go than allowed; targets that serve nobody
-    /// (`unhealthy`, `unused`) do not count.
+    /// Withholds all deregistrations where more would go than allowed.
     fn keep_cap(&self, plan: &mut BindingPlan) {
-        let Some(cap) = self.request.max_deregister else { return };
+        if self.is_over_cap(&plan.deregister) {
+            withhold_all(plan, BlockedReason::Cap);
+        }
+    }
+
+    /// Says whether more would go than allowed; targets that serve nobody (`unhealthy`, `unused`) do
+    /// not count.
+    pub(super) fn is_over_cap(&self, going: &[TargetDescription]) -> bool {
+        let Some(cap) = self.request.max_deregister else { return false };
         let serves = |listed: &&TargetDescription| {
             !matches!(
                 listed.health.state,
                 HealthState::Unhealthy | HealthState::UnhealthyDraining | HealthState::Unused
             )
         };
-        let going = plan.deregister.iter().filter(serves).count();
-        if going > cap.of(self.tracked.map_or(0, BTreeSet::len)) {
-            withhold_all(plan, BlockedReason::Cap);
-        }
+        going.iter().filter(serves).count() > cap.of(self.tracked.map_or(0, BTreeSet::len))
     }
 
     /// Names the ledger, its first write, and what it would keep; [`settle`] finds its last write.
@@ -350,7 +329,7 @@ pub(super) fn settle(plan: &mut BindingPlan) {
     plan.remove_finalizer &= ledger.after.is_none();
 }
 
-fn blocked(target: &Target, action: Action, reason: BlockedReason) -> Blocked {
+pub(super) fn blocked(target: &Target, action: Action, reason: BlockedReason) -> Blocked {
     Blocked { target: Some(target.clone()), action, reason, waiting_on: None }
 }
 

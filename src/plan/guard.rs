@@ -82,6 +82,13 @@ impl<'a> Guard<'a> {
         Fate::Deregister
     }
 
+    /// Another binding that desires a target.
+    pub(super) fn other_owner(&self, target: &Target) -> Option<String> {
+        let desired_by = &self.group.targets.get(target)?.desired_by;
+        let other = desired_by.iter().find(|other| **other != self.index)?;
+        Some(self.group.bindings[*other].reference().to_string())
+    }
+
     /// Says whether a binding that desires the target tracks it too, or will before ours lets go.
     fn is_tracked_by(&self, other: usize, target: &TargetDescription) -> bool {
         let binding = &self.group.bindings[other];

@@ -1,11 +1,14 @@
 //! The rules of `product.md` 6.1, one sentence each.
 
+mod beside;
+
 use std::collections::BTreeSet;
 
 use super::*;
 use crate::endpoints::{Unregistrable, Unresolved};
 use crate::facts::{Aliveness, LedgerFault};
 use crate::ledger::InvalidLedger;
+use crate::target::HealthState;
 use crate::testing::{World, now, registered, silence, target, targets, words};
 
 fn request(contexts: &[&str]) -> Request {
@@ -39,6 +42,10 @@ fn describe(plan: &BindingPlan) -> String {
         way.extend(plan.loses().then(|| ledger(plan.after.as_ref())));
         parts.push(way.join(" > "));
     }
+    parts.extend(plan.nudge.as_ref().map(|nudge| {
+        let how = if nudge.removes_checkpoint { "nudge" } else { "first nudge" };
+        format!("{how} +[{}] -[{}]", words(&nudge.register), words(nudge.going()))
+    }));
     parts.extend(plan.remove_finalizer.then(|| "finalizer goes".to_owned()));
     parts.extend(plan.blocked.iter().map(|blocked| {
         let target = blocked.target.as_ref().map(|target| words([target])).unwrap_or_default();
@@ -373,21 +380,6 @@ fn exclusive_bindings_and_those_of_auto_mode_are_left_alone() {
 }
 
 #[test]
-fn beside_a_controller_only_what_is_missing_and_tracked_is_registered() {
-    for alive in [Aliveness::Alive, Aliveness::Unknown] {
-        let world = registered("3").cluster("blue", "1 2", "1 3 9").controller(alive);
-        let on = "(aws-load-balancer-controller)";
-        assert_eq!(
-            blue(&world.cluster("green", "", "")),
-            format!(
-                "+1, WriteLedger 2 Deferred{on}, WriteLedger 9 Deferred{on}, Register 2 Deferred{on}, \
-                 Deregister 3 Deferred{on}"
-            )
-        );
-    }
-}
-
-#[test]
 fn directly_beside_a_controller_needs_force() {
     let world = || watched(registered("").cluster("blue", "1", "1").controller(Aliveness::Alive));
     let direct = |request: &mut Request| request.via = ViaChoice::Direct;
@@ -400,16 +392,6 @@ fn directly_beside_a_controller_needs_force() {
         request.force = true;
     };
     assert_eq!(blue_with(&world(), forced), "+1");
-}
-
-#[test]
-fn a_young_difference_is_left_to_a_live_controller() {
-    let world = watched(
-        registered("3").cluster("blue", "1", "1 3").controller(Aliveness::Alive).with(|binding| {
-            binding.binding.changed_at = Some(now());
-        }),
-    );
-    assert_eq!(blue(&world), "Register 1 Pending, Deregister 3 Pending");
 }
 
 #[test]

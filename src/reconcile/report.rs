@@ -2,25 +2,29 @@
 
 use std::collections::BTreeMap;
 
+use super::Open;
 use crate::apply::Done;
 use crate::binding::BindingRef;
 use crate::facts::{Aliveness, Facts};
 use crate::findings::{self, Finding};
-use crate::plan::{BindingPlan, Blocked, BlockedReason, Plan, Request, Standing, ViaChoice};
+use crate::plan::{
+    Action, BindingPlan, Blocked, BlockedReason, Plan, Request, Standing, Unrepaired, ViaChoice,
+};
 use crate::report::{
-    API_VERSION, BindingReport, BlockedReport, LedgerReport, Outcome, PlanReport, Reconcile, Step,
-    StepResult,
+    API_VERSION, BindingReport, BlockedReport, LedgerReport, NudgeReport, Outcome, PlanReport,
+    Reconcile, Step, StepResult,
 };
 use crate::status;
 use crate::stop::{STOPPED, Stop};
-use crate::target::{Health, Target};
+use crate::target::Target;
 use crate::view::{self, GroupView};
 
 /// The codes that explain what a reconcile leaves undone; the others are `status`'s to tell.
 const TOLD_HERE: [&str; 4] = ["MCTG103", "MCTG112", "MCTG207", "MCTG305"];
 
 pub(super) fn dry_run(facts: &Facts, plan: &Plan, request: &Request) -> Reconcile {
-    let bindings = plan.bindings.iter().map(|plan| binding_report(plan, None, None)).collect();
+    let bindings =
+        plan.bindings.iter().map(|plan| binding_report(plan, None, &Open::default())).collect();
     document(facts, request, bindings, true)
 }
 
@@ -29,7 +33,7 @@ pub(super) fn applied(
     plan: &Plan,
     request: &Request,
     done: &BTreeMap<BindingRef, Done>,
-    open: &BTreeMap<BindingRef, BTreeMap<Target, Health>>,
+    open: &Open,
 ) -> Reconcile {
     let nothing_done = |plan: &BindingPlan| Done::nothing(plan.binding.clone());
     let bindings = plan
@@ -37,7 +41,7 @@ pub(super) fn applied(
         .iter()
         .map(|plan| {
             let done = done.get(&plan.binding).cloned().unwrap_or_else(|| nothing_done(plan));
-            binding_report(plan, Some(&done), open.get(&plan.binding))
+            binding_report(plan, Some(&done), open)
         })
         .collect();
     document(facts, request, bindings, false)
@@ -59,6 +63,11 @@ pub(super) fn interrupt(report: &mut Reconcile, stop: &Stop) {
             step.result == StepResult::Skipped && error.contains(STOPPED)
         };
         if !binding.steps.iter().any(is_left) {
+            let is_seen = |nudge: &NudgeReport| nudge.verified != Some(false);
+            let is_open = binding.outcome == Outcome::Partial;
+            if is_open && !binding.plan.nudge.as_ref().is_none_or(is_seen) {
+                binding.reason = Some(format!("{STOPPED} before its controller's work was seen"));
+            }
             continue;
         }
         report.complete = false;
@@ -114,11 +123,7 @@ fn document(
     }
 }
 
-fn binding_report(
-    plan: &BindingPlan,
-    done: Option<&Done>,
-    open: Option<&BTreeMap<Target, Health>>,
-) -> BindingReport {
+fn binding_report(plan: &BindingPlan, done: Option<&Done>, open: &Open) -> BindingReport {
     let mut blocked: Vec<&Blocked> = plan.blocked.iter().collect();
     blocked.extend(
         done.into_iter()
@@ -126,7 +131,18 @@ fn binding_report(
             .filter(|second| !plan.blocked.contains(second)),
     );
     let steps: Vec<Step> = done.map(|done| done.steps.clone()).unwrap_or_default();
-    let (outcome, reason) = outcome(plan, &blocked, done);
+    let nudged = done.and_then(|done| done.nudged.as_ref());
+    let unrepaired = open.unrepaired.get(&plan.binding);
+    let (outcome, reason) = match (unrepaired, outcome(plan, &blocked, done)) {
+        (Some(open), _) => (Outcome::Partial, Some(left_open(open, &steps))),
+        (None, (Outcome::Applied, None)) if nudged.is_some() && !open.waited => {
+            let reason =
+                "its controller was made to look again, and not waited for: the next run verifies";
+            (Outcome::Applied, Some(reason.to_owned()))
+        }
+        (None, told) => told,
+    };
+    let initial = open.initial.get(&plan.binding).into_iter().flat_map(BTreeMap::keys);
     BindingReport {
         context: plan.binding.context.clone(),
         namespace: plan.binding.namespace.clone(),
@@ -142,11 +158,39 @@ fn binding_report(
                 before: plan.before.as_ref().map(entries),
                 after: plan.after.as_ref().map(entries),
             }),
+            nudge: nudged.or(plan.nudge.as_ref()).map(|nudge| NudgeReport {
+                register: nudge.register.iter().cloned().collect(),
+                deregister: nudge.going().cloned().collect(),
+                verified: nudged.map(|_| open.waited && unrepaired.is_none()),
+            }),
             blocked: blocked.into_iter().map(blocked_report).collect(),
         },
         steps,
-        waiting_for: open.into_iter().flat_map(BTreeMap::keys).cloned().collect(),
+        waiting_for: unrepaired
+            .into_iter()
+            .flat_map(Unrepaired::targets)
+            .chain(initial)
+            .cloned()
+            .collect(),
     }
+}
+
+/// What a controller did not do in time.
+fn left_open(open: &Unrepaired, steps: &[Step]) -> String {
+    let list = |targets: &std::collections::BTreeSet<Target>| entries(targets).join(", ");
+    let mut left = Vec::new();
+    if !open.register.is_empty() {
+        left.push(format!("has not registered {}", list(&open.register)));
+    }
+    if !open.deregister.is_empty() {
+        left.push(format!("has not deregistered {}", list(&open.deregister)));
+    }
+    let is_nudge = |step: &&Step| step.action == Action::Nudge && step.result == StepResult::Done;
+    let times = match steps.iter().filter(is_nudge).count() {
+        0 | 1 => "one nudge",
+        _ => "two nudges",
+    };
+    format!("after {times} its controller {}: {}", left.join(" and "), open.why)
 }
 
 fn entries(targets: &std::collections::BTreeSet<Target>) -> Vec<String> {
@@ -181,7 +225,10 @@ fn outcome(
     }
     let deferred = blocked.iter().any(|blocked| blocked.reason == BlockedReason::Deferred);
     let withheld = blocked.iter().any(|blocked| blocked.reason != BlockedReason::Unregistrable);
-    let left_to_controller = || "what is withheld is the controller's to do".to_owned();
+    let left_to_controller = || {
+        let rest = "what is withheld is the controller's to do".to_owned();
+        plan.obstacle.clone().unwrap_or(rest)
+    };
     let Some(done) = done else {
         return match () {
             () if !plan.is_empty() => (Outcome::Planned, None),

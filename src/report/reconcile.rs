@@ -23,7 +23,8 @@ pub struct Reconcile {
     pub dry_run: bool,
     /// Whether everything needed could be read and done.
     pub complete: bool,
-    /// Whether time ran out while targets were in their first checks; leads to exit code 124.
+    /// Whether time ran out while a controller had not done its part, or targets were in their first
+    /// checks; leads to exit code 124.
     pub timed_out: bool,
     /// Whether the run was asked to stop before it was through; leads to exit code 130.
     pub interrupted: bool,
@@ -60,7 +61,8 @@ pub struct BindingReport {
     pub plan: PlanReport,
     /// What was done, in order.
     pub steps: Vec<Step>,
-    /// What was registered and still is in its first checks, where that was waited for.
+    /// What was waited for when time ran out: what a nudged controller has not done, and what was
+    /// registered and still is in its first checks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<Target>,
 }
@@ -95,8 +97,21 @@ pub struct PlanReport {
     pub deregister: Vec<Target>,
     /// The ledger before and after; `null` where it is not known, or the controller's to write.
     pub ledger: Option<LedgerReport>,
+    /// What the controller is made to do by a nudge; `null` where it is left alone.
+    pub nudge: Option<NudgeReport>,
     /// What is withheld.
     pub blocked: Vec<BlockedReport>,
+}
+
+/// What a controller will do when it is made to look again, as predicted.
+#[derive(Clone, Debug, Serialize)]
+pub struct NudgeReport {
+    /// Targets that it will register.
+    pub register: Vec<Target>,
+    /// Targets that it will deregister.
+    pub deregister: Vec<Target>,
+    /// Whether ELBv2 shows all of it done; `null` where the controller was not nudged.
+    pub verified: Option<bool>,
 }
 
 /// A ledger before and after the run: equal where it stays as it is.

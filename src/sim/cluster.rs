@@ -56,6 +56,8 @@ pub enum Request {
     DeleteLedger,
     RemoveFinalizer,
     RecordEvent,
+    /// Make a controller look again.
+    Nudge,
 }
 
 impl Request {
@@ -77,6 +79,7 @@ impl Request {
             Self::DeleteLedger => "DeleteLedger",
             Self::RemoveFinalizer => "RemoveFinalizer",
             Self::RecordEvent => "RecordEvent",
+            Self::Nudge => "Nudge",
         }
     }
 }

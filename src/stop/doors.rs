@@ -177,6 +177,16 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         self.write(self.door.delete_ledger(namespace, name, version)).await
     }
 
+    async fn nudge(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        is_absent: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.nudge(namespace, name, uid, is_absent)).await
+    }
+
     async fn remove_finalizer(
         &self,
         namespace: &str,

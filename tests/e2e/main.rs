@@ -7,6 +7,7 @@ mod bad_contexts;
 mod bad_input;
 mod bad_ledgers;
 mod bad_luck;
+mod beside;
 mod cluster;
 mod contexts;
 mod controllers;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mctg::cluster::WriteError;
 use mctg::facts::{Silence, SilenceReason};
 use mctg::plan::{Action, BlockedReason, Plan, Request as PlanRequest};
-use mctg::reconcile::{Options, Reconciler};
+use mctg::reconcile::{Options, Reconciler, Wait};
 use mctg::report::{BindingReport, Outcome, Reconcile, StepResult};
 use mctg::sim::cluster::{NewBinding, Part, Request};
 use mctg::sim::elbv2::{ApiError, Operation};
@@ -457,7 +457,10 @@ async fn it_waits_until_nothing_it_registered_is_in_its_first_checks() {
             world.advance_to(begun.checked_add(passed).unwrap());
         }
     });
-    let wait = |seconds| Options { wait: Some(Duration::from_secs(seconds)), ..options(&["blue"]) };
+    let wait = |seconds| Options {
+        wait: Some(Wait::up_to(Duration::from_secs(seconds))),
+        ..options(&["blue"])
+    };
     let reconciler = Reconciler::new(&clusters, &elb, &clock).options(wait(20));
     let early = reconciler.run(None, &|_| {}).await;
     assert!(early.timed_out);
@@ -483,7 +486,8 @@ async fn no_answer_about_their_health_is_no_end_of_waiting() {
         elb.fail_nth(Some(Operation::DescribeTargetHealth), nth, fault);
     }
     let clusters = shop.world.clusters();
-    let options = Options { wait: Some(Duration::from_secs(30)), ..options(&["blue"]) };
+    let options =
+        Options { wait: Some(Wait::up_to(Duration::from_secs(30))), ..options(&["blue"]) };
     let reconciler = Reconciler::new(&clusters, &elb, || shop.world.now()).options(options);
     assert!(reconciler.run(None, &|_| {}).await.timed_out);
 }

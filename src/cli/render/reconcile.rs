@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use mctg::binding::BindingRef;
 use mctg::error::escape;
-use mctg::plan::{Action, BlockedReason, Via};
+use mctg::plan::{Action, BlockedReason, Unrepaired, Via};
 use mctg::report::{
     BindingReport, BlockedReport, ContextReport, LedgerReport, Outcome, Reconcile, Step, StepResult,
 };
@@ -96,6 +97,10 @@ pub(crate) fn summary(
     if ledgers > 0 {
         todo.push(format!("write {}", count(ledgers, "ledger")));
     }
+    let nudges = plans().filter(|plan| plan.nudge.is_some()).count();
+    if nudges > 0 {
+        todo.push(format!("nudge the controller for {}", count(nudges, "binding")));
+    }
     let mut text = if todo.is_empty() {
         "Nothing to do".to_owned()
     } else {
@@ -157,10 +162,11 @@ pub(crate) fn closing(
         "Nothing to do.".to_owned()
     } else if tried {
         format!(
-            "{head} in {}: {} registered, {} deregistered{}.",
+            "{head} in {}: {} registered, {} deregistered{}{}.",
             elapsed(took),
             sum(Action::Register),
             sum(Action::Deregister),
+            by_controllers(report),
             withheld(report)
         )
     } else {
@@ -172,14 +178,12 @@ pub(crate) fn closing(
         .flat_map(|binding| &binding.waiting_for)
         .map(ToString::to_string)
         .collect();
-    if !waiting.is_empty() {
+    if !waiting.is_empty() && !report.interrupted {
         let waiting = escape(&waiting.join(", "));
-        text.push_str(&match report.interrupted {
-            true => format!(" In their first health checks, which go on: {waiting}."),
-            false => format!(" Time was up before these became healthy: {waiting}."),
-        });
+        text.push_str(&format!(" Time was up before these became healthy: {waiting}."));
     }
     if report.interrupted {
+        text.push_str(&goes_on(report));
         text.push_str(&left(report));
     }
     if tried && exit == Exit::Fine && !withheld_any {
@@ -188,6 +192,38 @@ pub(crate) fn closing(
         text.push_str(&format!(" Exit {}.", exit.code()));
     }
     paragraph(&text, look, out)
+}
+
+/// What goes on without a run that was stopped.
+fn goes_on(report: &Reconcile) -> String {
+    let is_nudged = |binding: &&BindingReport| {
+        let mut steps = binding.steps.iter();
+        steps.any(|step| step.action == Action::Nudge && step.result == StepResult::Done)
+    };
+    let verified = |binding: &BindingReport| {
+        binding.plan.nudge.as_ref().is_some_and(|nudge| nudge.verified == Some(true))
+    };
+    let unverified = |binding: &&BindingReport| is_nudged(binding) && !verified(binding);
+    let mut text = String::new();
+    let checked: Vec<String> = report
+        .bindings
+        .iter()
+        .filter(|binding| !unverified(binding))
+        .flat_map(|binding| &binding.waiting_for)
+        .map(ToString::to_string)
+        .collect();
+    if !checked.is_empty() {
+        let checked = escape(&checked.join(", "));
+        text.push_str(&format!(" In their first health checks, which go on: {checked}."));
+    }
+    let nudged = report.bindings.iter().filter(unverified).count();
+    if nudged > 0 {
+        let of = count(nudged, "binding");
+        text.push_str(&format!(
+            " The controller goes on with {of}, which it was made to look at again; the next run verifies."
+        ));
+    }
+    text
 }
 
 /// What a run that was stopped leaves: law 2 makes it little.
@@ -224,6 +260,7 @@ pub(crate) fn step_line(at: Duration, place: &str, step: &Step) -> String {
         Action::Register => ("registered", count(step.targets, "target")),
         Action::Deregister => ("deregistered", count(step.targets, "target")),
         Action::RemoveFinalizer => ("finalizer", "removed".to_owned()),
+        Action::Nudge => ("nudged", "the controller, to look again".to_owned()),
     };
     let line = match step.result {
         StepResult::Done => format!("{word:<13} {thing}, {place}"),
@@ -309,11 +346,16 @@ fn binding_plan(
     let plan = &binding.plan;
     // Beside a controller, only what it tracks already is registered here.
     let by = match binding.via {
-        Via::Controller => "directly: wanted, and already in the ledger",
-        Via::Direct => "",
+        Via::Controller if plan.ledger.is_none() => "directly: wanted, and already in the ledger",
+        Via::Controller | Via::Direct => "",
     };
     targets('+', "register", &plan.register, by, look, out)?;
     targets('-', "deregister", &plan.deregister, "", look, out)?;
+    if let Some(nudge) = &plan.nudge {
+        let by = "by its controller, which is made to look again";
+        targets('+', "register", &nudge.register, by, look, out)?;
+        targets('-', "deregister", &nudge.deregister, by, look, out)?;
+    }
     if let Some(ledger) = plan.ledger.as_ref().filter(|ledger| ledger.is_change()) {
         row(' ', "ledger", &ledger_change(ledger), look, out)?;
     }
@@ -330,7 +372,12 @@ fn binding_plan(
         } else {
             format!("{} {}", action(held), list(&ids))
         };
-        let text = format!("{what}: {}", why(reason, &waiting(waiting_on, names)));
+        let text = if held == Action::Nudge {
+            let why = why_not_nudged(reason, &waiting(waiting_on, names));
+            format!("the nudge: its controller would take out {}, {why}", list(&ids))
+        } else {
+            format!("{what}: {}", why(reason, &waiting(waiting_on, names)))
+        };
         row('x', "withheld", &escape(&text), look, out)?;
     }
     let word = match binding.outcome {
@@ -441,6 +488,36 @@ fn tell_findings(
     writeln!(out)
 }
 
+/// `, 2 by the controller`: what nudged controllers did; or that they were nudged, where that was
+/// not waited for.
+fn by_controllers(report: &Reconcile) -> String {
+    let (mut done, mut open, mut unseen) = (0, 0, 0);
+    for binding in &report.bindings {
+        let Some(nudge) = &binding.plan.nudge else { continue };
+        let targets = || nudge.register.iter().chain(&nudge.deregister);
+        let late = targets().filter(|target| binding.waiting_for.contains(target)).count();
+        match nudge.verified {
+            Some(true) => done += targets().count(),
+            Some(false) if late > 0 => {
+                (done, open) = (done + targets().count() - late, open + late);
+            }
+            Some(false) => unseen += 1,
+            None => {}
+        }
+    }
+    let mut text = String::new();
+    if done > 0 {
+        text.push_str(&format!(", {done} by the controller"));
+    }
+    if open > 0 {
+        text.push_str(&format!(", {open} still the controller's to do"));
+    }
+    if unseen > 0 {
+        text.push_str(", its controller nudged");
+    }
+    text
+}
+
 fn withheld(report: &Reconcile) -> String {
     let withheld = report
         .bindings
@@ -458,6 +535,29 @@ fn action(action: Action) -> &'static str {
         Action::Register => "register",
         Action::Deregister => "deregister",
         Action::RemoveFinalizer => "remove the finalizer",
+        Action::Nudge => "nudge the controller",
+    }
+}
+
+/// `waiting  for the controllers of 2 bindings: 3 targets are open`.
+pub(crate) fn waiting_for_controller(open: &BTreeMap<BindingRef, Unrepaired>) -> String {
+    let targets = open.values().flat_map(Unrepaired::targets).count();
+    let whose = match open.len() {
+        1 => "the controller".to_owned(),
+        bindings => format!("the controllers of {bindings} bindings"),
+    };
+    let why = open.values().next().map(|open| open.why.as_str()).unwrap_or_default();
+    format!("{:<13} for {whose}: {} open; {why}", "waiting", count(targets, "target"))
+}
+
+/// Why a pass of the controller is not made to happen.
+fn why_not_nudged(reason: BlockedReason, waiting_on: &str) -> String {
+    match reason {
+        BlockedReason::Contested => format!("which {waiting_on} wants"),
+        BlockedReason::Silent => format!("and {waiting_on} could not be read"),
+        BlockedReason::LastHealthy => "the group's last healthy target".to_owned(),
+        BlockedReason::Deferred => "or forget it while it drains".to_owned(),
+        reason => why(reason, waiting_on),
     }
 }
 

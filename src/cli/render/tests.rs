@@ -586,6 +586,7 @@ fn plan_report(dry_run: bool) -> Reconcile {
                         before: Some(vec!["10.0.21.90:80".to_owned()]),
                         after: Some(vec!["10.0.21.47:80".to_owned()]),
                     }),
+                    nudge: None,
                     blocked: vec![BlockedReport {
                         id: Some("10.0.37.19".to_owned()),
                         port: Some(80),
@@ -728,8 +729,13 @@ fn a_reconcile_that_was_stopped() {
     });
     let exit = exit::of_reconcile(&report);
     let shown = show_plan(&report, exit);
-    let end = shown.split_once("   1:02  registered").unwrap().1;
-    assert_snapshot!(end, @"");
+    let end = shown.split_once("  registered    1 target, sec default/nginx-http\n").unwrap().1;
+    assert_snapshot!(end, @"
+       1:02  skipped       not tried: to deregister, sec default/nginx-http
+    Stopped in 92 s: 1 registered, 0 deregistered, 1 withheld. In their first health
+    checks, which go on: 10.0.21.47:80. Not tried: to deregister 1. What was
+    registered is in a ledger, and another run picks up from here. Exit 130.
+    ");
 }
 
 #[test]

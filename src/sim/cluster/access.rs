@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
-use crate::binding::{Binding, Flavour};
+use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
 use crate::cluster::{Cluster as Door, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
@@ -151,9 +151,9 @@ impl Door for Cluster {
                 )));
             }
             let text = ledger::format(targets);
-            let version = state.put_ledger(namespace, name, &text).to_string();
-            let (bytes, targets) = (text.len(), targets.clone());
-            Ok(Ledger { targets, bytes, version, changed_at: Some(state.now()) })
+            let version = state.edit_ledger(namespace, name, &text).to_string();
+            let (bytes, targets, now) = (text.len(), targets.clone(), Some(state.now()));
+            Ok(Ledger { targets, bytes, version, changed_at: now, foreign_write_at: now })
         })
         .await
     }
@@ -173,6 +173,28 @@ impl Door for Cluster {
                     Ok(())
                 }
             }
+        })
+        .await
+    }
+
+    async fn nudge(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        is_absent: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::Nudge, Some(namespace).into(), |state| {
+            match state.binding_mut(namespace, name).filter(|binding| binding.uid == uid) {
+                Some(binding) if is_absent => {
+                    binding.annotations.insert(CHECKPOINT_ANNOTATION.to_owned(), String::new());
+                }
+                Some(binding) => {
+                    binding.annotations.remove(CHECKPOINT_ANNOTATION);
+                }
+                None => return Err(WriteError::Conflict),
+            }
+            Ok(())
         })
         .await
     }
@@ -222,5 +244,6 @@ fn read_ledger(name: &str, stored: &StoredLedger) -> Result<Ledger, LedgerFault>
         bytes: stored.text.len(),
         version: stored.version.to_string(),
         changed_at: Some(stored.changed_at),
+        foreign_write_at: stored.foreign_write_at,
     })
 }

@@ -1,19 +1,22 @@
-//! What a cluster's own controller does in one pass, for tests in which controllers act in between.
+//! What a controller comes to in the end, at once: for worlds that begin where one has been at work.
+//!
+//! [`crate::sim::controller`] is the controller itself, with its memory and its single calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Cluster, ClusterState};
 use crate::binding::{Binding, Flavour};
-use crate::endpoints::{self, Backend, EndpointSlice, PodName, PodStub};
 use crate::ledger;
 use crate::sim::LoadBalancers;
+use crate::sim::controller::View;
 use crate::sim::elbv2::{Model, TargetRequest};
 use crate::target::Target;
 
 impl Cluster {
-    /// Lets a controller reconcile every binding once, without regard to its checkpoint
-    /// (`facts/lbc.md` 4): register what is missing, deregister what its ledger tracks and nobody
-    /// wants (an exclusive binding: whatever it does not know), write the ledger.
+    /// Reconciles every binding once, as a controller of either flavour would that knows the ledgers
+    /// as they are stored, without regard to a checkpoint and without leaving one: register what is
+    /// missing, deregister what its ledger tracks and nobody wants (an exclusive binding: whatever it
+    /// does not know), write the ledger (`facts/lbc.md` 4).
     ///
     /// It is no step and no call. A binding whose Service or group does not answer is passed over.
     pub fn controller_pass(&self, load_balancers: &LoadBalancers) {
@@ -75,27 +78,7 @@ fn reconcile(state: &mut ClusterState, model: &mut Model, binding: &Binding) {
 }
 
 fn desired(state: &ClusterState, binding: &Binding) -> Option<BTreeSet<Target>> {
-    let slices = state.endpoint_slices(&binding.namespace);
-    let of_service: Vec<&EndpointSlice> =
-        slices.iter().filter(|slice| slice.service == binding.spec.service_ref.name).collect();
-    let whole_pods: BTreeMap<PodName, _> =
-        state.pods.values().map(|pod| (pod.pod.name.clone(), pod.pod.clone())).collect();
-    let pods = whole_pods
-        .iter()
-        .map(|(name, pod)| {
-            (name.clone(), PodStub { name: name.clone(), created_at: pod.created_at })
-        })
-        .collect();
-    let service =
-        state.services.get(&super::state::key(&binding.namespace, &binding.spec.service_ref.name));
-    let backend = Backend {
-        service: service.map(|service| &service.service),
-        slices: &of_service,
-        pods: &pods,
-        whole_pods: &whole_pods,
-        nodes: &state.nodes,
-    };
-    let endpoints = endpoints::resolve(&binding.spec, &backend).ok()?;
+    let endpoints = View::of(state).endpoints(binding).ok()?;
     Some(endpoints.registrable().cloned().collect())
 }
 

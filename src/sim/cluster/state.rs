@@ -73,6 +73,10 @@ pub struct SimPod {
     pub service: String,
     /// Whether its endpoint is ready.
     pub ready: bool,
+    /// The readiness gates it declares, by condition type: whether each is `True`, where it has a
+    /// status.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gates: BTreeMap<String, Option<bool>>,
 }
 
 /// A ledger as stored: text, ledger or not.
@@ -84,6 +88,9 @@ pub struct StoredLedger {
     pub version: u64,
     /// When it was last written.
     pub changed_at: Timestamp,
+    /// When anybody but the controller last wrote it.
+    #[serde(default)]
+    pub foreign_write_at: Option<Timestamp>,
     /// Whether the ConfigMap is immutable.
     pub immutable: bool,
     /// The other keys: nobody's business.
@@ -246,7 +253,7 @@ impl ClusterState {
             quic_enabled: false,
             containers: Vec::new(),
         };
-        let pod = SimPod { pod, service: service.to_owned(), ready: true };
+        let pod = SimPod { pod, service: service.to_owned(), ready: true, gates: BTreeMap::new() };
         self.pods.insert(name.to_string(), pod);
         name
     }
@@ -277,6 +284,29 @@ impl ClusterState {
         if let Some(pod) = self.pod_at(address) {
             pod.ready = false;
             pod.pod.deleted_at = Some(now);
+        }
+    }
+
+    /// Makes a pod wait for a readiness gate: it is not ready until somebody sets it.
+    pub fn add_gate(&mut self, address: &str, gate: &str) {
+        if let Some(pod) = self.pod_at(address) {
+            pod.gates.insert(gate.to_owned(), None);
+            pod.ready = false;
+            pod.pod.ready_since = None;
+        }
+    }
+
+    /// Sets a readiness gate of a pod; its kubelet finds it ready when all its gates are open.
+    pub(in crate::sim) fn set_gate(&mut self, name: &PodName, gate: &str, open: Option<bool>) {
+        let now = self.now;
+        let Some(pod) = self.pods.get_mut(&name.to_string()) else { return };
+        let Some(status) = pod.gates.get_mut(gate) else { return };
+        *status = open;
+        let is_ready =
+            pod.pod.containers_ready && pod.gates.values().all(|open| *open == Some(true));
+        if is_ready != pod.ready {
+            pod.ready = is_ready;
+            pod.pod.ready_since = is_ready.then_some(now);
         }
     }
 
@@ -319,11 +349,21 @@ impl ClusterState {
     }
 
     /// Removes bindings that are being deleted and that no finalizer holds.
-    pub(super) fn collect_bindings(&mut self) {
+    pub(in crate::sim) fn collect_bindings(&mut self) {
         self.bindings.retain(|_, binding| binding.has_finalizer || !binding.is_being_deleted());
     }
 
-    /// Writes a ledger's text behind everybody's back, as another writer would.
+    /// Writes a ledger's text as somebody who is not the controller, which will not know of it.
+    pub fn edit_ledger(&mut self, namespace: &str, name: &str, text: &str) -> u64 {
+        let version = self.put_ledger(namespace, name, text);
+        let now = self.now;
+        if let Some(ledger) = self.ledgers.get_mut(&key(namespace, name)) {
+            ledger.foreign_write_at = Some(now);
+        }
+        version
+    }
+
+    /// Writes a ledger's text as the controller would.
     pub fn put_ledger(&mut self, namespace: &str, name: &str, text: &str) -> u64 {
         self.sequence += 1;
         let (now, version) = (self.now, self.sequence);
@@ -331,11 +371,13 @@ impl ClusterState {
             text: String::new(),
             version,
             changed_at: now,
+            foreign_write_at: None,
             immutable: false,
             other_data: BTreeMap::new(),
         });
         text.clone_into(&mut ledger.text);
         (ledger.version, ledger.changed_at) = (version, now);
+        ledger.foreign_write_at = None;
         version
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
+
 use super::attributes::{DELETION_PROTECTION, group_attributes, load_balancer_attributes};
 use super::errors::{ApiError, Kind};
 use super::{
@@ -361,6 +363,13 @@ impl Model {
             Some(throttle) => throttle.take(operation, now),
             None => Ok(()),
         }
+    }
+
+    /// The address ranges of a VPC: those of its subnets, since nothing else of it is known. None
+    /// where there is no such VPC.
+    pub fn vpc_ranges(&self, id: &str) -> Option<Vec<IpNet>> {
+        let vpc = self.vpcs.get(id)?;
+        Some(vpc.subnets.iter().map(|subnet| subnet.cidr).collect())
     }
 
     /// Lets a role do nothing from now on.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use mctg::sim::World;
 use mctg::sim::elbv2::{Model, NewGroup, NewLoadBalancer, TargetRequest};
 use mctg::sim::wire::{self, Server};
 use mctg::sim::world::VPC;
+use mctg::sim::{LoadBalancers, World};
 use mctg::target::TargetGroupArn;
 
 use super::programs::Desk;
@@ -43,6 +43,11 @@ impl Elbv2 {
     /// What came over the wire, and faults to come.
     pub(crate) fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// The model, for another face of it.
+    pub(crate) fn load_balancers(&self) -> LoadBalancers {
+        self.world.load_balancers()
     }
 
     /// Looks at or changes the model behind everybody's back.

@@ -12,4 +12,5 @@ pub(crate) mod read_aloud;
 pub(crate) mod scratch;
 pub(crate) mod servers;
 pub(crate) mod shop;
+pub(crate) mod standin;
 pub(crate) mod trouble;

@@ -380,6 +380,9 @@ fn controllers(alive: Aliveness) -> Vec<Controller> {
         alive,
         evidence: String::new(),
         cluster_name: None,
+        leads_since: None,
+        max_targets: None,
+        differs: Vec::new(),
     };
     if alive == Aliveness::Absent { Vec::new() } else { vec![controller] }
 }

@@ -179,7 +179,13 @@ impl Cluster for ClusterDoor {
             && self.line.play.defer(self, namespace, name, targets)
         {
             let version = version.unwrap_or_default().to_owned();
-            return Ok(Ledger { targets: targets.clone(), bytes: 0, version, changed_at: None });
+            return Ok(Ledger {
+                targets: targets.clone(),
+                bytes: 0,
+                version,
+                changed_at: None,
+                foreign_write_at: None,
+            });
         }
         let key = format!("{namespace}/{name}");
         let current = self.inner.with(|s| s.ledgers.get(&key).map(|l| l.version.to_string()));
@@ -206,6 +212,21 @@ impl Cluster for ClusterDoor {
             let play = &self.line.play;
             play.judge().wrote_ledger(self.line.run, slot, answer.is_ok(), &play.stage);
         }
+        self.line.step().await;
+        answer
+    }
+
+    async fn nudge(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        is_absent: bool,
+    ) -> Result<(), WriteError> {
+        self.line.step().await;
+        let answer = self.inner.nudge(namespace, name, uid, is_absent).await;
+        let play = &self.line.play;
+        play.judge().changed(self.line.run, answer.is_ok(), &play.stage);
         self.line.step().await;
         answer
     }
