@@ -178,7 +178,10 @@ where
         };
         let facts =
             observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;
-        plan.narrow_registrations_to(&plan::plan(&facts, &self.options.request, Pass::First));
+        // Of what was stopped nothing is registered anyway, and that is what is told.
+        if !self.options.stop.is_asked() {
+            plan.narrow_registrations_to(&plan::plan(&facts, &self.options.request, Pass::First));
+        }
     }
 
     /// Applies one plan, and returns the bindings that somebody else wrote to in between.
@@ -191,7 +194,11 @@ where
     ) -> BTreeSet<BindingRef> {
         let Planned { facts, plan } = planned;
         listener(Progress::Planned(facts, plan));
-        let read_again = async || self.read(request, Pass::Second).await.plan;
+        let read_again = async || {
+            let plan = self.read(request, Pass::Second).await.plan;
+            // A reading that was stopped confirms nothing, and withholds nothing either.
+            if self.options.stop.is_asked() { Plan::default() } else { plan }
+        };
         let round =
             apply::apply(&self.clusters, &self.load_balancers, plan, read_again, listener).await;
         let conflicts =

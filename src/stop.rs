@@ -173,7 +173,7 @@ mod tests {
         stop.pause_until(start + Duration::from_secs(60)).await;
         assert_eq!(start.elapsed(), Duration::from_secs(60));
         let slow = tokio::time::sleep(Duration::from_secs(60));
-        assert_eq!(stop.call(async { slow.await }).await, Ok(()));
+        assert_eq!(stop.call(slow).await, Ok(()));
         assert!(!stop.is_asked());
     }
 

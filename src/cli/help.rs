@@ -70,7 +70,7 @@ Exit codes:
   2  usage, an unknown name, or declined at the prompt
   3  something could not be read or done
   124  timed out waiting
-  130  interrupted";
+  130  interrupted; what was done and what was not is reported";
 
 pub(crate) const EXPLAIN: &str = "\
 Examples:

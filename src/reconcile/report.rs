@@ -68,6 +68,11 @@ pub(super) fn interrupt(report: &mut Reconcile, stop: &Stop) {
             step.result == StepResult::Skipped && error.contains(STOPPED)
         };
         if !binding.steps.iter().any(is_left) {
+            let is_seen = |nudge: &NudgeReport| nudge.verified != Some(false);
+            let is_open = binding.outcome == Outcome::Partial;
+            if is_open && !binding.plan.nudge.as_ref().is_none_or(is_seen) {
+                binding.reason = Some(format!("{STOPPED} before its controller's work was seen"));
+            }
             continue;
         }
         report.complete = false;

@@ -165,7 +165,7 @@ pub struct Step {
     pub targets: usize,
     /// How it went.
     pub result: StepResult,
-    /// What went wrong, as one line.
+    /// What went wrong, or why it was not tried, as one line.
     pub error: Option<String>,
 }
 
@@ -177,6 +177,6 @@ pub enum StepResult {
     Done,
     /// Tried, and it failed.
     Failed,
-    /// Not tried, because an earlier step failed or the plan changed.
+    /// Not tried, because an earlier step failed, the plan changed, or the run was stopped.
     Skipped,
 }

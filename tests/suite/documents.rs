@@ -339,6 +339,27 @@ fn operators_are_told_what_to_do_with_every_outcome_and_reason() {
 }
 
 #[test]
+fn operators_are_told_of_every_event() {
+    let text = read("docs/reconcile.md");
+    let events = include_str!("../../src/events.rs");
+    let quoted = events.split('"').skip(1).step_by(2);
+    let is_reason = |it: &&str| {
+        it.starts_with(char::is_uppercase) && it.len() > 7 && it.chars().all(char::is_alphabetic)
+    };
+    let mut reasons: BTreeSet<String> = quoted.filter(is_reason).map(str::to_owned).collect();
+    assert!(reasons.len() > 6, "{reasons:?}");
+    let told = |word: &String| !["Pending", "Unregistrable"].contains(&word.as_str());
+    let blocked = variants(PLAN, "BlockedReason").into_iter().filter(told);
+    reasons.extend(blocked.map(|word| format!("Blocked{word}")));
+    for reason in reasons {
+        assert!(
+            text.contains(&format!("`{reason}`")),
+            "docs/reconcile.md does not tell `{reason}`"
+        );
+    }
+}
+
+#[test]
 fn the_iam_policy_allows_the_calls_that_are_made_and_no_others() {
     let adapter = include_str!("../../src/elbv2/aws.rs");
     let pascal = |name: &str| {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mctg::facts::SilenceReason;
+use mctg::binding::Flavour;
+use mctg::facts::{Aliveness, Controller, SilenceReason};
 use mctg::plan::{Action, Request as PlanRequest};
 use mctg::reconcile::{Options, Reconciler, Wait};
 use mctg::report::{Outcome, Reconcile, StepResult};
@@ -43,8 +44,25 @@ impl Shop {
         Self { world, group }
     }
 
-    async fn run(&self, stop: &Stop, wait: Option<Duration>) -> Reconcile {
-        let wait = wait.map(Wait::up_to);
+    /// Lets a controller be at work in blue, which has been for longer than its memory.
+    fn beside_a_controller(self) -> Self {
+        self.cluster("blue").with(|state| {
+            state.controllers.push(Controller {
+                flavour: Flavour::LoadBalancerController,
+                version: Some("v3.5.0".to_owned()),
+                alive: Aliveness::Alive,
+                evidence: "lease renewed 4 s ago".to_owned(),
+                cluster_name: None,
+                leads_since: Some(state.now()),
+                max_targets: None,
+                differs: Vec::new(),
+            });
+        });
+        self.world.advance(Duration::from_secs(3600));
+        self
+    }
+
+    async fn run(&self, stop: &Stop, wait: Option<Wait>) -> Reconcile {
         let contexts = ["blue", "green"].map(str::to_owned).into();
         let request = PlanRequest { contexts, may_deregister: true, ..PlanRequest::default() };
         let options = Options { request, wait, stop: stop.clone(), ..Options::default() };
@@ -109,6 +127,7 @@ impl Shop {
             (Request::WriteLedger, Action::WriteLedger),
             (Request::DeleteLedger, Action::DeleteLedger),
             (Request::RemoveFinalizer, Action::RemoveFinalizer),
+            (Request::Nudge, Action::Nudge),
         ];
         for cluster in [self.cluster("blue"), self.cluster("green")] {
             for (request, action) in requests {
@@ -179,7 +198,7 @@ async fn a_run_that_is_stopped_at_any_step_calls_nobody_any_more_and_its_report_
 async fn a_run_that_was_stopped_before_it_began_asks_nobody() {
     let (shop, stop) = (Shop::new(), Stop::default());
     stop.ask();
-    let report = shop.run(&stop, Some(Duration::from_secs(300))).await;
+    let report = shop.run(&stop, Some(Wait::default())).await;
     assert_eq!(shop.world.steps().passed(), 0);
     assert!(report.interrupted && !report.complete && !report.timed_out);
     for context in &report.contexts {
@@ -195,7 +214,7 @@ async fn waiting_for_health_ends_at_once_and_is_no_time_that_is_up() {
         tokio::time::sleep(Duration::from_secs(7)).await;
         stop.ask();
     };
-    let run = shop.run(&stop, Some(Duration::from_secs(300)));
+    let run = shop.run(&stop, Some(Wait::default()));
     let (report, ()) = tokio::join!(run, asks);
     assert_eq!(start.elapsed(), Duration::from_secs(7));
     assert!(report.interrupted && !report.timed_out);
@@ -203,4 +222,41 @@ async fn waiting_for_health_ends_at_once_and_is_no_time_that_is_up() {
     let waits = report.bindings.iter().flat_map(|binding| &binding.waiting_for);
     let waits: BTreeSet<String> = waits.map(ToString::to_string).collect();
     assert_eq!(waits, ["10.0.128.11:8080", "10.0.128.21:8080"].map(str::to_owned).into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn beside_a_controller_what_it_was_not_asked_for_is_left_and_told() {
+    let steps = {
+        let shop = Shop::new().beside_a_controller();
+        let report = shop.run(&Stop::default(), None).await;
+        assert_eq!(done(&report).get(&Action::Nudge), Some(&2), "{report:#?}");
+        shop.world.steps().passed()
+    };
+    let mut unasked = 0;
+    for n in 0..steps {
+        let (shop, stop) = (Shop::new().beside_a_controller(), Stop::default());
+        let after = shop.stop_at(n, &stop);
+        let report = shop.run(&stop, Some(Wait::default())).await;
+        let when = format!("step {n} of {steps}: {report:#?}");
+        assert_eq!(*after.lock().unwrap(), [""; 0], "called after all, {when}");
+        assert_eq!(done(&report), shop.changes(), "what was done, {when}");
+        assert!(report.interrupted && !report.timed_out, "{when}");
+        if done(&report).contains_key(&Action::Nudge) {
+            for binding in &report.bindings {
+                let nudge = binding.plan.nudge.as_ref();
+                assert!(nudge.is_none_or(|nudge| nudge.verified != Some(true)), "{when}");
+                let reason = binding.reason.as_deref().unwrap_or_default();
+                assert!(!reason.contains("could not be read"), "{when}");
+            }
+            continue;
+        }
+        unasked += 1;
+        assert!(!report.complete, "{when}");
+        for binding in &report.bindings {
+            for blocked in &binding.plan.blocked {
+                assert_ne!(blocked.action, Action::Nudge, "it is not withheld, {when}");
+            }
+        }
+    }
+    assert!(unasked > 20, "{unasked} of {steps}");
 }

@@ -181,14 +181,12 @@ pub(crate) fn closing(
         .flat_map(|binding| &binding.waiting_for)
         .map(ToString::to_string)
         .collect();
-    if !waiting.is_empty() {
+    if !waiting.is_empty() && !report.interrupted {
         let waiting = escape(&waiting.join(", "));
-        text.push_str(&match report.interrupted {
-            true => format!(" In their first health checks, which go on: {waiting}."),
-            false => format!(" Time was up before these became healthy: {waiting}."),
-        });
+        text.push_str(&format!(" Time was up before these became healthy: {waiting}."));
     }
     if report.interrupted {
+        text.push_str(&goes_on(report));
         text.push_str(&left(report));
     }
     if tried && exit == Exit::Fine && !withheld_any {
@@ -197,6 +195,38 @@ pub(crate) fn closing(
         text.push_str(&format!(" Exit {}.", exit.code()));
     }
     paragraph(&text, look, out)
+}
+
+/// What goes on without a run that was stopped.
+fn goes_on(report: &Reconcile) -> String {
+    let is_nudged = |binding: &&BindingReport| {
+        let mut steps = binding.steps.iter();
+        steps.any(|step| step.action == Action::Nudge && step.result == StepResult::Done)
+    };
+    let verified = |binding: &BindingReport| {
+        binding.plan.nudge.as_ref().is_some_and(|nudge| nudge.verified == Some(true))
+    };
+    let unverified = |binding: &&BindingReport| is_nudged(binding) && !verified(binding);
+    let mut text = String::new();
+    let checked: Vec<String> = report
+        .bindings
+        .iter()
+        .filter(|binding| !unverified(binding))
+        .flat_map(|binding| &binding.waiting_for)
+        .map(ToString::to_string)
+        .collect();
+    if !checked.is_empty() {
+        let checked = escape(&checked.join(", "));
+        text.push_str(&format!(" In their first health checks, which go on: {checked}."));
+    }
+    let nudged = report.bindings.iter().filter(unverified).count();
+    if nudged > 0 {
+        let of = count(nudged, "binding");
+        text.push_str(&format!(
+            " The controller goes on with {of}, which it was made to look at again; the next run verifies."
+        ));
+    }
+    text
 }
 
 /// What a run that was stopped leaves: law 2 makes it little.

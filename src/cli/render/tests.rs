@@ -716,6 +716,32 @@ fn a_reconcile_of_which_a_step_failed() {
 }
 
 #[test]
+fn a_reconcile_that_was_stopped() {
+    let mut report = plan_report(false);
+    (report.interrupted, report.complete) = (true, false);
+    report.bindings.truncate(1);
+    report.bindings[0].reason = Some("the run was stopped before all of it was done".to_owned());
+    report.bindings[0].waiting_for = vec![Target::new("10.0.21.47", 80)];
+    report.bindings[0].steps.pop();
+    report.bindings[0].steps.push(Step {
+        action: Action::Deregister,
+        via: Via::Direct,
+        targets: 1,
+        result: StepResult::Skipped,
+        error: Some("the run was stopped before".to_owned()),
+    });
+    let exit = exit::of_reconcile(&report);
+    let shown = show_plan(&report, exit);
+    let end = shown.split_once("  registered    1 target, sec default/nginx-http\n").unwrap().1;
+    assert_snapshot!(end, @"
+       1:02  skipped       not tried: to deregister, sec default/nginx-http
+    Stopped in 92 s: 1 registered, 0 deregistered, 1 withheld. In their first health
+    checks, which go on: 10.0.21.47:80. Not tried: to deregister 1. What was
+    registered is in a ledger, and another run picks up from here. Exit 130.
+    ");
+}
+
+#[test]
 fn nothing_to_reconcile() {
     let mut report = plan_report(false);
     report.bindings.drain(..2);
