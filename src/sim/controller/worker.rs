@@ -248,7 +248,7 @@ fn requests(targets: &[Registration]) -> Vec<TargetRequest> {
 
 impl View {
     /// What informers of a simulated cluster hold.
-    pub(in crate::sim) fn of(state: &ClusterState) -> Self {
+    pub fn of(state: &ClusterState) -> Self {
         let bindings = state.bindings(Flavour::LoadBalancerController);
         let namespaces = state.services.values().map(|service| &service.service.namespace);
         let mut slices: BTreeMap<Key, Vec<EndpointSlice>> = BTreeMap::new();
