@@ -19,6 +19,7 @@ mod house;
 mod in_cluster;
 mod killed;
 mod kinds;
+mod moto;
 mod names;
 mod permissions;
 mod plugin;
