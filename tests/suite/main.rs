@@ -1,6 +1,7 @@
 //! Tests that need nothing but the toolchain, by what they protect.
 
 mod documents;
+mod embedding;
 mod krew;
 mod laws;
 mod package;
