@@ -1,5 +1,6 @@
 //! Tests that need nothing but the toolchain, by what they protect.
 
+mod cancel;
 mod documents;
 mod embedding;
 mod krew;
