@@ -13,6 +13,7 @@ mod contexts;
 mod controllers;
 mod crds;
 mod elbv2;
+mod embedding;
 mod events;
 mod figures;
 mod house;

@@ -113,3 +113,23 @@ fn futures_over_the_real_adapters_are_send(
     let scope = Scope::default();
     drop(is_send(observe(clusters, load_balancers, &scope, &clock)));
 }
+
+/// The blocks of `docs/embedding.md` are parts of the examples, which are built and run.
+#[test]
+fn the_page_on_embedding_shows_the_examples_as_they_are() {
+    let read = |path: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let examples = ["one_shot", "operator"].map(|name| read(&format!("examples/{name}.rs")));
+    let page = read("docs/embedding.md");
+    let blocks: Vec<&str> = page
+        .split("```rust\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect();
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
+        assert!(examples.iter().any(|example| example.contains(block)), "of no example:\n{block}");
+    }
+}
