@@ -304,7 +304,8 @@ async fn what_may_pass_is_tried_four_times_and_what_will_not_once() {
         (refused(400, "ValidationError", "No such thing"), 1, "ValidationError: No such thing"),
         (refused(400, "NobodyKnowsThisCode", "Odd"), 1, "NobodyKnowsThisCode: Odd"),
         (Trouble::Garbage, 1, "is not one of ELBv2"),
-        (denied, 1, "is not authorized to perform: elasticloadbalancing:DescribeTargetHealth"),
+        // Once with the credentials of each context that binds the group.
+        (denied, 2, "is not authorized to perform: elasticloadbalancing:DescribeTargetHealth"),
     ];
     let shop = Shop::open().await;
     let (desk, server) = (shop.machine(), shop.elbv2.server());
@@ -357,16 +358,15 @@ async fn an_aws_that_says_nothing_costs_time_and_nothing_else() {
 /// The same on the way in: what is registered may be, or may not be, and is in a ledger first.
 #[tokio::test]
 async fn changes_that_run_into_trouble_lose_nothing_and_leak_nothing() {
-    let refused = |status, code| Trouble::Refused(ApiError::new(status, code, "as scripted"));
+    let refused = |status, code, message| Trouble::Refused(ApiError::new(status, code, message));
     let shop = Shop::open().await;
     let (desk, server) = (shop.machine(), shop.elbv2.server());
     for operation in [Operation::RegisterTargets, Operation::DeregisterTargets] {
         for (trouble, attempts) in [
-            (refused(400, "Throttling"), ATTEMPTS),
-            (refused(429, "TooManyRequestsException"), ATTEMPTS),
-            (refused(500, "InternalFailure"), ATTEMPTS),
+            (refused(400, "Throttling", "Rate exceeded"), ATTEMPTS),
+            (refused(500, "InternalFailure", "Oops"), ATTEMPTS),
             (Trouble::Closed, ATTEMPTS),
-            (refused(400, "ValidationError"), 1),
+            (refused(400, "ValidationError", "'shop' is not a valid target group ARN"), 1),
             (Trouble::Garbage, 1),
         ] {
             let what = format!("{operation}: {trouble:?}");

@@ -71,9 +71,9 @@ impl Stage {
         world.converge();
         let mut stage = Self { world, groups, desired: BTreeSet::new() };
         for (c, cluster) in clusters.iter().enumerate() {
-            for s in 0..SERVICES.len() {
-                for pod in 0..2 {
-                    stage.strike(cluster, s, &address(c, s, pod), fates[c][s][pod]);
+            for (s, pods) in fates[c].iter().enumerate() {
+                for (pod, fate) in pods.iter().enumerate() {
+                    stage.strike(cluster, s, &address(c, s, pod), *fate);
                 }
                 stage.desired.insert(format!("{}:8080", address(c, s, 2)));
             }

@@ -905,14 +905,37 @@ async fn a_change_whose_reply_is_lost_is_asked_for_again() {
 
 #[tokio::test]
 async fn an_answer_without_a_body_or_cut_off_is_no_empty_group() {
-    let whole = match no_targets() {
-        Answer::Xml(_, body) => body,
-        _ => unreachable!(),
-    };
+    let Answer::Xml(_, whole) = no_targets() else { unreachable!("it is XML") };
     for body in ["", &whole[..whole.len() / 2], "<DescribeTargetHealthResponse/>"] {
         let (answer, body) = (body.to_owned(), body.to_owned());
         let server = Server::start(move |_| Answer::Xml(200, answer.clone())).await;
         assert_eq!(silence(&server).await.0, SilenceReason::Garbled, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_elbv2_did_not_acknowledge_is_not_done() {
+    let Answer::Xml(_, other) = no_targets() else { unreachable!("it is XML") };
+    for body in ["", "<html>portal", &other] {
+        let answer = body.to_owned();
+        let server = Server::start(move |_| Answer::Xml(200, answer.clone())).await;
+        let aws = server.load_balancers();
+        let (access, group, target) = (access(), group_arn("web"), Target::new("10.0.0.1", 80));
+        let health = Health::plain(HealthState::Healthy);
+        let listed = TargetDescription { target: target.clone(), availability_zone: None, health };
+        let new = Registration { target, availability_zone: None };
+        for done in [
+            aws.register(&access, &group, &[new]).await,
+            aws.deregister(&access, &group, &[listed]).await,
+        ] {
+            let garbled = matches!(
+                &done,
+                Err(CallError::Failed(silence)) if silence.reason == SilenceReason::Garbled
+            );
+            assert!(garbled, "{body}: {done:?}");
+        }
+        // It may have been done: the next run will see.
+        assert_eq!(server.actions(), ["RegisterTargets", "DeregisterTargets"]);
     }
 }
 
