@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use mctg::plan::Request;
-use mctg::reconcile::{Options, Reconciler};
+use mctg::reconcile::{Options, Reconciler, Wait};
 use mctg::report::{Outcome, Reconcile};
 use mctg::sim::{Cluster, World};
 use mctg::target::TargetGroupArn;
@@ -172,7 +172,7 @@ impl Stage {
 fn options(wait: Option<Duration>) -> Options {
     let contexts = CONTEXTS.map(str::to_owned).into();
     let request = Request { contexts, may_deregister: true, ..Request::default() };
-    Options { request, wait, ..Options::default() }
+    Options { request, wait: wait.map(Wait::up_to), ..Options::default() }
 }
 
 /// Something of everything.
