@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{Listener, Progress, targets};
 use crate::elbv2::LoadBalancers;
+use crate::facts::{Silence, SilenceReason};
 use crate::plan::{self, Action, Blocked, GroupPlan, Via};
 use crate::report::{Step, StepResult};
+use crate::stop::Unheard;
 use crate::target::{Target, TargetGroupArn};
 
 /// What was done about the targets of one group that no cluster claims.
@@ -39,27 +41,28 @@ pub async fn prune<L: LoadBalancers>(
         };
         let again = second.iter().find(|second| second.arn == group.arn);
         match plan::confirm(group, again) {
+            // What was read after somebody asked to stop is no change of the world.
+            _ if load_balancers.is_closed() => {
+                let stopped = Unheard::NotMade.silence(true);
+                done.told(group.deregister.len(), Err(stopped), listener);
+            }
             Ok(finish) => {
                 done.blocked = finish.blocked;
-                let calls = targets::deregister(
-                    load_balancers,
-                    &group.access,
-                    &group.arn,
-                    &finish.deregister,
-                )
-                .await;
+                let (access, targets) = (&group.access, &finish.deregister);
+                let calls = targets::deregister(load_balancers, access, &group.arn, targets).await;
                 if !calls.done.is_empty() {
-                    done.told(calls.done.len(), None, listener);
+                    done.told(calls.done.len(), Ok(()), listener);
                 }
                 for failure in calls.failures {
-                    done.told(failure.targets.len(), Some(failure.error.message), listener);
+                    done.told(failure.targets.len(), Err(failure.error), listener);
                 }
                 done.deregistered = calls.done;
             }
             Err(reason) => {
                 let message =
                     format!("not done, for the world read again does not confirm it: {reason}");
-                done.told(group.deregister.len(), Some(message), listener);
+                let silence = Silence::new(SilenceReason::NotAsked, message);
+                done.told(group.deregister.len(), Err(silence), listener);
             }
         }
         all.push(done);
@@ -68,8 +71,12 @@ pub async fn prune<L: LoadBalancers>(
 }
 
 impl GroupDone {
-    fn told(&mut self, targets: usize, error: Option<String>, listener: Listener<'_>) {
-        let result = if error.is_none() { StepResult::Done } else { StepResult::Failed };
+    fn told(&mut self, targets: usize, result: Result<(), Silence>, listener: Listener<'_>) {
+        let (result, error) = match result {
+            Ok(()) => (StepResult::Done, None),
+            Err(silence) if silence.is_stop() => (StepResult::Skipped, Some(silence.message)),
+            Err(silence) => (StepResult::Failed, Some(silence.message)),
+        };
         let step = Step { action: Action::Deregister, via: Via::Direct, targets, result, error };
         listener(Progress::GroupStep(&self.arn, &step));
         self.steps.push(step);

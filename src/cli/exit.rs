@@ -197,8 +197,8 @@ mod tests {
         CONTEXT_UNREACHABLE, MISSING_TARGETS, Rule, STALE_TARGETS, UNCLAIMED_TARGETS,
     };
     use mctg::plan::{Action, Via};
-    use mctg::report::{API_VERSION, BlockedReport, PlanReport, Step};
-    use mctg::target::Target;
+    use mctg::report::{API_VERSION, BlockedReport, Claim, PlanReport, Step, UnclaimedPlan};
+    use mctg::target::{Health, HealthState, Target, TargetDescription};
 
     use super::*;
 
@@ -354,6 +354,57 @@ mod tests {
             assert_eq!(of_reconcile(&report).code(), expected, "{reason:?}");
             assert_eq!(of_diff(&report).code(), 0, "what is only blocked is no difference");
         }
+    }
+
+    fn unclaimed(outcome: Outcome, reasons: &[BlockedReason]) -> Reconcile {
+        let blocked = |reason: &BlockedReason| {
+            let report = blocked(*reason);
+            report.plan.blocked.into_iter().next().unwrap()
+        };
+        let group = UnclaimedReport {
+            target_group_arn: "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/a/b"
+                .parse()
+                .unwrap(),
+            on_behalf_of: Claim {
+                context: "a".to_owned(),
+                namespace: "b".to_owned(),
+                binding: "c".to_owned(),
+            },
+            via: Via::Direct,
+            outcome,
+            reason: None,
+            plan: UnclaimedPlan {
+                deregister: Vec::new(),
+                blocked: reasons.iter().map(blocked).collect(),
+            },
+            steps: Vec::new(),
+        };
+        Reconcile { unclaimed: Some(vec![group]), ..reconcile(vec![binding(Outcome::InSync)]) }
+    }
+
+    #[test]
+    fn what_no_cluster_claims_counts_as_what_is_a_bindings() {
+        use BlockedReason as B;
+        for (outcome, reasons, expected) in [
+            (Outcome::Applied, &[][..], 0),
+            (Outcome::Skipped, &[B::NotUnhealthy, B::Initial], 0),
+            (Outcome::Partial, &[B::Changed, B::NotUnhealthy], 1),
+            (Outcome::Partial, &[B::Silent], 3),
+            (Outcome::Partial, &[B::Cap, B::Changed], 3),
+            (Outcome::Failed, &[], 3),
+        ] {
+            let report = unclaimed(outcome, reasons);
+            assert_eq!(of_reconcile(&report).code(), expected, "{outcome:?} {reasons:?}");
+            assert_eq!(of_diff(&report).code(), 0, "what is only blocked is no difference");
+        }
+        let mut goes = unclaimed(Outcome::Planned, &[]);
+        goes.unclaimed.as_mut().unwrap()[0].plan.deregister.push(TargetDescription {
+            target: Target::new("10.0.0.1", 80),
+            availability_zone: None,
+            health: Health::plain(HealthState::Unhealthy),
+        });
+        assert_eq!(of_diff(&goes).code(), 1);
+        assert_eq!(of_reconcile(&goes).code(), 0);
     }
 
     #[test]

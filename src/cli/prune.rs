@@ -125,12 +125,18 @@ mod tests {
 
     #[test]
     fn it_is_refused_in_a_pod() {
-        insta::assert_snapshot!(refused(&Unread { in_pod: true, ..Unread::default() }), @"");
+        insta::assert_snapshot!(refused(&Unread { in_pod: true, ..Unread::default() }), @r"
+        error: --prune-unclaimed is refused in a pod: it sees one cluster, and what that does not claim may be another's
+        hint: run it where a kubeconfig has every context
+        ");
     }
 
     #[test]
     fn it_is_refused_where_a_context_is_left_out() {
-        insta::assert_snapshot!(refused(&left_out(&["red"])), @"");
+        insta::assert_snapshot!(refused(&left_out(&["red"])), @r"
+        error: --prune-unclaimed needs every context of the kubeconfig, and `red` would not be read
+        hint: read them all with --observe '*', and name each whose cluster is gone for good with --lost
+        ");
         assert!(refused(&left_out(&["pink", "red"])).contains("`pink` and 1 more would not"));
     }
 

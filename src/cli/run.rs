@@ -181,9 +181,11 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
     prune::check_lost(world.clusters, &world.unread.lost).await?;
     let asks = !args.yes && terminal.can_ask();
     request.may_deregister = args.yes || asks;
-    let wait = args.wait.then(|| args.timeout.map_or_else(Wait::default, Wait::up_to));
-    let events = args.events.unwrap_or(world.in_cluster);
-    let options = Options { wait, events, ..options(world, &request) };
+    let options = Options {
+        wait: args.wait.then(|| args.timeout.map_or_else(Wait::default, Wait::up_to)),
+        events: args.events.unwrap_or(world.in_cluster),
+        ..options(world, &request)
+    };
     let text = matches!(global.output, Output::Table | Output::Wide);
     let wide = global.output == Output::Wide;
     let started = Instant::now();
@@ -417,9 +419,8 @@ fn options<C, L>(world: &World<'_, C, L>, request: &Request) -> Options {
         narrowed: world.narrowed,
         left_out: world.unread.left_out.clone(),
         lost: world.unread.lost.clone(),
-        wait: None,
-        events: false,
         stop: world.stop.clone(),
+        ..Options::default()
     }
 }
 
@@ -501,11 +502,13 @@ fn tell_incompleteness<C, L>(
         .filter(|context| !context.reachable && !context.lost && context.same_as.is_none())
         .map(|context| context.context.as_str())
         .collect();
+    if world.stop.is_asked() {
+        return;
+    }
     if prunes {
         // A context that is left out would be one more that is not read.
         prune::hints(contexts).iter().for_each(|hint| terminal.note(hint));
     } else if !silent.is_empty()
-        && !world.stop.is_asked()
         && let Some(command) = (world.leave_out)(&silent)
     {
         let them = if silent.len() == 1 { "it" } else { "them" };

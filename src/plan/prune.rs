@@ -156,8 +156,10 @@ fn of_group(
         }
     }
     let unheard = unheard(facts, group);
+    let mut is_any = false;
     for view in group.targets.values() {
         let Some(listed) = nobodys(view) else { continue };
+        is_any = true;
         let known = unheard.is_none() && view.class == Class::Unclaimed;
         match stays(prune, listed) {
             None if known => plan.deregister.push(listed.clone()),
@@ -170,11 +172,10 @@ fn of_group(
             Some(_) => {}
         }
     }
-    let is_silent = plan.blocked.iter().any(|blocked| blocked.reason == BlockedReason::Silent);
-    plan.not_known = unheard.map(|unheard| unheard.why).filter(|_| is_silent);
-    if plan.deregister.is_empty() && plan.blocked.is_empty() {
+    if !is_any {
         return None;
     }
+    plan.not_known = unheard.map(|unheard| unheard.why);
     plan.keep_limits(request, group, bindings);
     plan.blocked.sort_by(|a, b| a.target.cmp(&b.target));
     Some(plan)

@@ -62,29 +62,32 @@ pub(super) fn interrupt(report: &mut Reconcile, stop: &Stop) {
     }
     (report.interrupted, report.timed_out) = (true, false);
     report.findings.retain(|finding| !finding.message.contains(STOPPED));
+    let is_left = |step: &Step| {
+        let error = step.error.as_deref().unwrap_or_default();
+        step.result == StepResult::Skipped && error.contains(STOPPED)
+    };
     for binding in &mut report.bindings {
-        let is_left = |step: &Step| {
-            let error = step.error.as_deref().unwrap_or_default();
-            step.result == StepResult::Skipped && error.contains(STOPPED)
-        };
-        if !binding.steps.iter().any(is_left) {
-            let is_seen = |nudge: &NudgeReport| nudge.verified != Some(false);
-            let is_open = binding.outcome == Outcome::Partial;
-            if is_open && !binding.plan.nudge.as_ref().is_none_or(is_seen) {
-                binding.reason = Some(format!("{STOPPED} before its controller's work was seen"));
-            }
+        let is_seen = |nudge: &NudgeReport| nudge.verified != Some(false);
+        let is_open = binding.outcome == Outcome::Partial && !binding.steps.iter().any(is_left);
+        if is_open && !binding.plan.nudge.as_ref().is_none_or(is_seen) {
+            binding.reason = Some(format!("{STOPPED} before its controller's work was seen"));
+        }
+    }
+    let groups = report.unclaimed.iter_mut().flatten();
+    let groups = groups.map(|group| (&group.steps, &mut group.outcome, &mut group.reason));
+    let bindings = report.bindings.iter_mut();
+    let bindings =
+        bindings.map(|binding| (&binding.steps, &mut binding.outcome, &mut binding.reason));
+    for (steps, outcome, reason) in bindings.chain(groups) {
+        if !steps.iter().any(is_left) {
             continue;
         }
         report.complete = false;
-        if !binding.steps.iter().any(|step| step.result == StepResult::Failed) {
-            let acted = binding.steps.iter().any(|step| step.result == StepResult::Done);
-            let (outcome, what) = if acted {
-                (Outcome::Partial, "all of it")
-            } else {
-                (Outcome::Failed, "any of it")
-            };
-            binding.outcome = outcome;
-            binding.reason = Some(format!("{STOPPED} before {what} was done"));
+        if !steps.iter().any(|step| step.result == StepResult::Failed) {
+            let acted = steps.iter().any(|step| step.result == StepResult::Done);
+            let what = if acted { "all of it" } else { "any of it" };
+            *outcome = if acted { Outcome::Partial } else { Outcome::Failed };
+            *reason = Some(format!("{STOPPED} before {what} was done"));
         }
     }
 }

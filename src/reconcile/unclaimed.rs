@@ -56,6 +56,9 @@ fn outcome(
             (Outcome::Partial, Some(plan.not_known.clone().unwrap_or_else(|| part.to_owned())))
         }
         () if acted => (Outcome::Applied, None),
-        () => (Outcome::Skipped, Some("all of these stay unless expressly asked for".to_owned())),
+        () => {
+            let stay = || "all of these stay unless expressly asked for".to_owned();
+            (Outcome::Skipped, Some(plan.not_known.clone().unwrap_or_else(stay)))
+        }
     }
 }

@@ -15,6 +15,7 @@ use mctg::sim::elbv2::{Condition, Operation, TargetRequest};
 use mctg::sim::faults::Fault;
 use mctg::sim::steps::Moment;
 use mctg::sim::{Cluster, Trouble, World};
+use mctg::stop::Stop;
 use mctg::target::TargetGroupArn;
 
 /// What blue and green desire, track and have registered.
@@ -326,4 +327,33 @@ fn a_run_that_is_killed_at_any_step_has_taken_out_nobodys_target_but_those_plann
         step += 1;
     }
     assert!(step > 20, "a run has more steps than {step}");
+}
+
+#[test]
+fn a_run_that_is_stopped_takes_out_nothing_more_and_says_so() {
+    let shop = Shop::new();
+    let clusters = shop.world.clusters();
+    let elb = shop.world.load_balancers();
+    let request = PlanRequest {
+        contexts: BTreeSet::from(["blue".to_owned()]),
+        may_deregister: true,
+        prune: Some(unhealthy()),
+        ..PlanRequest::default()
+    };
+    let stop = Stop::default();
+    let options = Options { request, stop: stop.clone(), ..Options::default() };
+    // In the middle of the second reading.
+    let readings = std::sync::atomic::AtomicUsize::new(0);
+    shop.world.steps().on_step(move |step| {
+        let is_it = step.operation == "DescribeTargetHealth" && step.moment == Moment::After;
+        if is_it && readings.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1 {
+            stop.ask();
+        }
+    });
+    let reconciler = Reconciler::new(&clusters, &elb, || shop.world.now()).options(options);
+    let report = finished(reconciler.run(None, &|_| {}));
+    assert_eq!(only(&report).steps[0].result, StepResult::Skipped);
+    assert_eq!(only(&report).outcome, Outcome::Failed);
+    assert!(report.interrupted && !report.complete);
+    assert_eq!(shop.deregistrations(), 0);
 }

@@ -233,6 +233,7 @@ fn goes_on(report: &Reconcile) -> String {
 fn left(report: &Reconcile) -> String {
     let mut left: BTreeMap<Action, usize> = BTreeMap::new();
     let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
+    let steps = steps.chain(unclaimed::steps(report));
     for step in steps.filter(|step| step.result == StepResult::Skipped) {
         *left.entry(step.action).or_default() += step.targets;
     }
@@ -326,8 +327,8 @@ fn looked_at(report: &Reconcile, writing: &[String], names: &Names) -> String {
         .collect();
     let without = match lost.len() {
         0 => String::new(),
-        1 => format!(", without {}, which is gone for good and does not answer", lost[0]),
-        _ => format!(", without {}, which are gone for good and do not answer", list(&lost)),
+        1 => format!(", without {}, which was declared lost and does not answer", lost[0]),
+        _ => format!(", without {}, which were declared lost and do not answer", list(&lost)),
     };
     format!("{read}{without}; {verb} for {}{only}{beside}.", list(&shown))
 }

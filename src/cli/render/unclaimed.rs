@@ -31,7 +31,10 @@ pub(super) fn plans(
         writeln!(out)?;
     }
     if report.unclaimed.as_ref().is_some_and(Vec::is_empty) {
-        writeln!(out, "Every registered target belongs to a cluster that was read.\n")?;
+        writeln!(
+            out,
+            "Every registered target of these groups belongs to a cluster that was read.\n"
+        )?;
     }
     Ok(())
 }
@@ -63,11 +66,13 @@ fn plan(
         let word = if asked_for(reason) { "withheld" } else { "stays" };
         row(mark, word, &escape(&format!("{}: {why}", list(&ids))), look, out)?;
     }
-    if group.outcome == Outcome::Failed && group.steps.is_empty() {
-        let reason = group.reason.as_deref().unwrap_or("no reason given");
-        row('!', "failed", &escape(reason), look, out)?;
+    let reason = group.reason.as_deref().unwrap_or("no reason given");
+    let is_bare = group.plan.deregister.is_empty() && group.plan.blocked.is_empty();
+    match group.outcome {
+        Outcome::Failed if is_bare => row('!', "failed", &escape(reason), look, out),
+        _ if is_bare => row(' ', "not known", &escape(reason), look, out),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// `10.0.37.19:80  unhealthy, Target.Timeout: Request timed out`.
@@ -112,4 +117,171 @@ pub(super) fn failures(report: &Reconcile) -> Vec<(&UnclaimedReport, &Step)> {
         failures.extend(failed.map(|step| (group, step)));
     }
     failures
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use mctg::plan::{Action, Via};
+    use mctg::report::{API_VERSION, Claim, ContextReport, UnclaimedPlan};
+    use mctg::target::{Health, HealthState, Target};
+
+    use super::*;
+    use crate::cli::exit::Exit;
+    use crate::cli::render::{Styles, reconcile};
+
+    fn context(name: &str, lost: bool) -> ContextReport {
+        ContextReport {
+            context: name.to_owned(),
+            cluster: None,
+            reachable: !lost,
+            reason: None,
+            message: None,
+            same_as: None,
+            lost,
+            bindings: Some(1),
+            controllers: Some(Vec::new()),
+        }
+    }
+
+    fn listed(id: &str, state: HealthState, reason: Option<&str>) -> TargetDescription {
+        let reason = reason.map(str::to_owned);
+        let description = reason.as_ref().map(|_| "Request timed out".to_owned());
+        TargetDescription {
+            target: Target::new(id, 80),
+            availability_zone: None,
+            health: Health { state, reason, description },
+        }
+    }
+
+    fn blocked(id: &str, reason: BlockedReason, waiting_on: Option<&str>) -> BlockedReport {
+        BlockedReport {
+            id: Some(id.to_owned()),
+            port: Some(80),
+            quic_server_id: None,
+            action: Action::Deregister,
+            reason,
+            waiting_on: waiting_on.map(str::to_owned),
+        }
+    }
+
+    fn report(groups: Vec<UnclaimedReport>) -> Reconcile {
+        Reconcile {
+            api_version: API_VERSION,
+            kind: "Reconcile",
+            observed_at: jiff::Timestamp::UNIX_EPOCH,
+            dry_run: true,
+            complete: true,
+            timed_out: false,
+            interrupted: false,
+            demo: false,
+            contexts: vec![context("blue", false), context("green", true)],
+            bindings: Vec::new(),
+            unclaimed: Some(groups),
+            findings: Vec::new(),
+        }
+    }
+
+    fn group(outcome: Outcome, reason: Option<&str>, plan: UnclaimedPlan) -> UnclaimedReport {
+        UnclaimedReport {
+            target_group_arn: "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/shop/b"
+                .parse()
+                .unwrap(),
+            on_behalf_of: Claim {
+                context: "blue".to_owned(),
+                namespace: "web".to_owned(),
+                binding: "shop".to_owned(),
+            },
+            via: Via::Direct,
+            outcome,
+            reason: reason.map(str::to_owned),
+            plan,
+            steps: Vec::new(),
+        }
+    }
+
+    fn show(report: &Reconcile) -> String {
+        let look = Look { styles: Styles::default(), width: Look::WIDTH, wide: false };
+        let mut out = Vec::new();
+        reconcile::plan(report, &["blue".to_owned()], &look, &mut out).unwrap();
+        reconcile::summary(report, Exit::Found, &look, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_target_has_a_line_with_its_health_and_the_reason() {
+        let many = (1..=9).map(|n| listed(&format!("10.0.0.{n}"), HealthState::Unhealthy, None));
+        let timed_out =
+            listed("10.0.1.1\u{1b}[31m", HealthState::Unhealthy, Some("Target.Timeout"));
+        let plan = UnclaimedPlan {
+            deregister: many.chain([timed_out]).collect(),
+            blocked: vec![
+                blocked("10.0.2.1", BlockedReason::NotUnhealthy, None),
+                blocked("10.0.2.2", BlockedReason::NotUnhealthy, None),
+                blocked("10.0.2.3", BlockedReason::Initial, None),
+            ],
+        };
+        assert_snapshot!(show(&report(vec![group(Outcome::Planned, None, plan)])), @r"
+        Looked at 1/1 contexts, without green, which was declared lost and does not
+        answer; planning for blue, where no controller runs.
+
+        shop ── targets that no cluster claims
+          - deregister  10.0.0.1:80 unhealthy
+          - deregister  10.0.0.2:80 unhealthy
+          - deregister  10.0.0.3:80 unhealthy
+          - deregister  10.0.0.4:80 unhealthy
+          - deregister  10.0.0.5:80 unhealthy
+          - deregister  10.0.0.6:80 unhealthy
+          - deregister  10.0.0.7:80 unhealthy
+          - deregister  10.0.0.8:80 unhealthy
+          - deregister  10.0.0.9:80 unhealthy
+          - deregister  10.0.1.1\u{1b}[31m:80 unhealthy, Target.Timeout: Request timed
+                        out
+            stays       10.0.2.1:80 and 10.0.2.2:80: not unhealthy; --include-healthy
+                        takes it out
+            stays       10.0.2.3:80: in its first health checks
+
+        A run would deregister 10. Nothing was changed. Exit 1.
+        ");
+    }
+
+    #[test]
+    fn what_is_withheld_says_who_was_not_heard() {
+        let plan = UnclaimedPlan {
+            deregister: Vec::new(),
+            blocked: vec![
+                blocked("10.0.2.1", BlockedReason::Silent, Some("red")),
+                blocked("10.0.2.2", BlockedReason::Silent, Some("red")),
+            ],
+        };
+        let why = Some("red could not be read in full");
+        assert_snapshot!(show(&report(vec![group(Outcome::Partial, why, plan)])), @r"
+        Looked at 1/1 contexts, without green, which was declared lost and does not
+        answer; planning for blue, where no controller runs.
+
+        shop ── targets that no cluster claims
+          x withheld    10.0.2.1:80 and 10.0.2.2:80: red could not be read in full
+
+        Nothing to do, 2 withheld. Nothing was changed. Exit 1.
+        ");
+        let lines = |outcome| {
+            let bare = group(outcome, Some("no answer"), UnclaimedPlan::default());
+            let text = show(&report(vec![bare]));
+            text.lines().nth(4).unwrap_or_default().to_owned()
+        };
+        assert_eq!(lines(Outcome::Failed), "  ! failed      no answer");
+        assert_eq!(lines(Outcome::Skipped), "    not known   no answer");
+    }
+
+    #[test]
+    fn that_there_is_none_is_told_too() {
+        assert_snapshot!(show(&report(Vec::new())), @r"
+        Looked at 1/1 contexts, without green, which was declared lost and does not
+        answer; planning for blue, where no controller runs.
+
+        Every registered target of these groups belongs to a cluster that was read.
+
+        Nothing to do. Nothing was changed. Exit 1.
+        ");
+    }
 }

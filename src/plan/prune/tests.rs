@@ -206,6 +206,13 @@ fn a_cluster_that_is_read_alone_calls_nothing_unclaimed() {
 }
 
 #[test]
+fn that_nothing_can_be_called_unclaimed_is_told_even_where_nothing_would_go() {
+    let world = shop("9").silent("red");
+    assert_eq!(pruned(&world), "red could not be read in full");
+    assert_eq!(pruned(&registered("1").cluster("blue", "1", "1").silent("red")), "");
+}
+
+#[test]
 fn a_cluster_that_is_gone_for_good_claims_nothing() {
     let alone = registered("1 8! 9").cluster("blue", "1", "1");
     assert_eq!(pruned(&lost(alone, "green", None)), "-8, =9 NotUnhealthy");
