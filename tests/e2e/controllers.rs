@@ -52,7 +52,7 @@ async fn checkpoint(cluster: &Cluster, addresses: &[&str], binding: Value) {
 }
 
 #[tokio::test]
-async fn beside_a_live_controller_only_what_it_tracks_and_lacks_is_registered() {
+async fn beside_a_live_controller_only_what_its_checkpoint_covers_is_registered() {
     let shop = Shop::open().await;
     shop.drift().await;
     shop.controllers(2, 2).await;
@@ -68,24 +68,24 @@ async fn beside_a_live_controller_only_what_it_tracks_and_lacks_is_registered() 
     assert_eq!((&found["version"], &found["alive"]), (&json!("v3.5.0"), &json!(true)));
 
     let diff = shop.desk.mctg("diff --context * -o json").await;
-    let run = shop.desk.mctg("reconcile --context * --yes -o json").await;
-    shop.desk.mctg("reconcile --context * --yes").await;
-    let bindings = run.ended(1).json()["bindings"].clone();
+    let run = shop.desk.mctg("reconcile --context * --yes --wait=false -o json").await;
+    let bindings = run.ended(0).json()["bindings"].clone();
     assert_eq!(diff.ended(1).json()["dryRun"], true);
     assert_eq!(bindings[0]["via"], "controller", "{bindings:#}");
     assert_eq!(bindings[0]["steps"][0]["action"], "register", "{bindings:#}");
     assert_eq!(bindings[0]["steps"][0]["via"], "direct", "{bindings:#}");
-    assert_eq!(bindings[1]["outcome"], "deferred", "{bindings:#}");
+    // The rest is its to do, and it was told to look.
+    assert_eq!(bindings[1]["steps"][0]["action"], "nudge", "{bindings:#}");
+    assert_eq!(bindings[1]["steps"][0]["via"], "controller", "{bindings:#}");
+    assert_eq!(bindings[1]["plan"]["nudge"]["deregister"][0]["id"], "10.0.151.77");
+    assert_eq!(bindings[1]["plan"]["nudge"]["verified"], false);
     assert_eq!(shop.elbv2.writes(), [("RegisterTargets".to_owned(), 1)]);
     assert!(shop.registered().contains(&LOST.to_owned()));
     assert!(shop.registered().contains(&LEFT.to_owned()), "the controller's to take out");
-    let deferred = shop.desk.mctg("reconcile --context green --yes").await.ended(1);
-    assert!(deferred.stdout.contains("deferred"), "{}", deferred.stdout);
-    assert!(deferred.stdout.contains("10.0.151.77"), "{}", deferred.stdout);
 }
 
 #[tokio::test]
-async fn a_fresh_lease_alone_is_a_live_controller_and_what_is_stale_is_its() {
+async fn a_fresh_lease_alone_is_a_live_controller_that_nothing_is_taken_from() {
     let shop = Shop::open().await;
     shop.drift().await;
     #[expect(clippy::disallowed_methods, reason = "the API server's clock is the machine's")]
@@ -94,10 +94,10 @@ async fn a_fresh_lease_alone_is_a_live_controller_and_what_is_stale_is_its() {
         cluster.put(lease(&format!("{now:.6}"))).await;
     }
     shop.wait().await;
-    let run = shop.desk.mctg("reconcile --context green --yes -o json").await.ended(1).json();
-    for binding in run["bindings"].as_array().expect("bindings") {
-        assert_eq!(binding["outcome"], "deferred", "{binding:#}");
+    let run = shop.desk.mctg("reconcile --context green --yes --wait=false -o json").await;
+    for binding in run.ended(0).json()["bindings"].as_array().expect("bindings") {
         assert_eq!(binding["via"], "controller", "{binding:#}");
+        assert_eq!(binding["steps"][0]["action"], "nudge", "{binding:#}");
     }
     assert_eq!(shop.elbv2.writes(), []);
 }
@@ -124,8 +124,8 @@ async fn a_controller_that_wants_replicas_and_has_none_is_unknown_and_nothing_is
     shop.controllers(2, 0).await;
     let run = shop.desk.mctg("reconcile --context * --yes -o json").await.ended(3).json();
     assert_eq!(run["contexts"][0]["controllers"][0]["alive"], Value::Null, "{run:#}");
-    // What is missing and tracked it would register itself; what is stale is its to judge.
-    assert_eq!(shop.elbv2.writes(), [("RegisterTargets".to_owned(), 1)]);
+    // Without a checkpoint it is not known what it would do itself.
+    assert_eq!(shop.elbv2.writes(), []);
     assert!(shop.registered().contains(&LEFT.to_owned()));
     let text = shop.desk.mctg("reconcile --context * --yes").await.ended(3);
     assert!(text.stdout.contains("10.0.151.77"), "{}", text.stdout);

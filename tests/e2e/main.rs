@@ -22,6 +22,7 @@ mod killed;
 mod kinds;
 mod moto;
 mod names;
+mod nudge;
 mod permissions;
 mod plugin;
 mod prune;

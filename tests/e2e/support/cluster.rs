@@ -374,7 +374,10 @@ impl Cluster {
         let status = manifest.as_object_mut().expect("a manifest is an object").remove("status");
         let at = Place::of(&manifest);
         let api = self.api(&at);
-        let params = PatchParams::apply("e2e").force().validation_strict();
+        // What is not the controller's own writing it would not know of.
+        let is_ledger = at.kind == "ConfigMap" && at.name.starts_with("aws-lbc-targets-");
+        let manager = if is_ledger { "controller" } else { "e2e" };
+        let params = PatchParams::apply(manager).force().validation_strict();
         let stored =
             api.patch(&at.name, &params, &Patch::Apply(&manifest)).await.map_err(refusal)?;
         let stored = match status {
@@ -464,17 +467,22 @@ impl Cluster {
     /// Dates back all that was ever written to an object: it has been as it is for long.
     pub(crate) async fn age(&self, manifest: &Value) {
         let stored = self.get(manifest).await.expect("it is there");
-        let mut managers = stored["metadata"]["managedFields"].clone();
-        for manager in managers.as_array_mut().expect("every object has managers") {
-            manager["time"] = json!("2026-01-01T00:00:00Z");
-            // The server takes no change that is one of times alone.
-            manager["manager"] = json!("long-ago");
-        }
-        let patch = json!({ "metadata": { "managedFields": managers } });
+        let managers = stored["metadata"]["managedFields"].as_array().expect("it has managers");
         let at = Place::of(manifest);
-        let params = PatchParams::default();
-        let aged = self.api(&at).patch(&at.name, &params, &Patch::Merge(patch)).await;
-        aged.expect("the administrator may write");
+        // The server takes no change that is one of times alone: the names go there and back.
+        for suffix in ["-of-old", ""] {
+            let aged = managers.iter().map(|manager| {
+                let mut aged = manager.clone();
+                let name = manager["manager"].as_str().unwrap_or_default();
+                aged["manager"] = json!(format!("{name}{suffix}"));
+                aged["time"] = json!("2026-01-01T00:00:00Z");
+                aged
+            });
+            let patch = json!({ "metadata": { "managedFields": aged.collect::<Vec<_>>() } });
+            let params = PatchParams::default();
+            let aged = self.api(&at).patch(&at.name, &params, &Patch::Merge(patch)).await;
+            aged.expect("the administrator may write");
+        }
     }
 
     /// The administrator's client.
