@@ -223,6 +223,8 @@ fn facts(groups: usize, targets: usize) -> Facts {
         clusters: vec![cluster("blue", 0), cluster("green", targets / 2)],
         groups: (0..groups).map(group).collect(),
         narrowed: false,
+        left_out: BTreeSet::new(),
+        lost: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! registered is in a ledger.
 
 mod nudge;
+mod prune;
 mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 
 pub(crate) use self::nudge::nudge_again;
+pub use self::prune::{GroupDone, prune};
 use self::targets::Failure;
 use crate::binding::{BindingRef, Flavour};
 use crate::cluster::{Cluster, WriteError};
@@ -89,6 +91,8 @@ pub enum Progress<'a> {
     Step(&'a BindingRef, &'a Step),
     /// What controllers that were nudged have not done yet.
     Nudged(&'a BTreeMap<BindingRef, Unrepaired>),
+    /// A step that ended, about targets of a group that no cluster claims.
+    GroupStep(&'a TargetGroupArn, &'a Step),
     /// Registered targets that are not past their first checks yet.
     Waiting(&'a BTreeMap<Target, Health>),
     /// An event that could not be written, and why: nothing else comes of that.

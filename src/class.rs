@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::facts::{ClusterFacts, Facts};
+use crate::facts::Facts;
 use crate::target::TargetDescription;
 use crate::view::{self, BindingView, GroupView, TargetView};
 
@@ -68,10 +68,7 @@ enum Presence {
 
 /// Gives every target of a view its class, and says whether its difference is pending.
 pub(crate) fn classify(facts: &Facts, group: &mut GroupView<'_>) {
-    let read = |cluster: &ClusterFacts| {
-        cluster.is_read_in_full() && !cluster.bindings().any(|it| it.may_name(group.arn))
-    };
-    let everything_read = facts.clusters.len() > 1 && facts.clusters.iter().all(read);
+    let everything_read = facts.is_complete_for(group.arn);
     let cells = Cells::of(&group.bindings, group.facts.targets.is_ok(), everything_read);
     for (target, view) in &mut group.targets {
         let unregistrable = |binding: usize| {

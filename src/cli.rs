@@ -13,6 +13,7 @@ mod error;
 mod exit;
 mod explain;
 mod help;
+mod prune;
 mod real;
 mod render;
 mod run;

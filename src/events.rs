@@ -146,7 +146,9 @@ fn done(binding: &BindingReport) -> Vec<Told> {
             Action::RemoveFinalizer => {
                 ("FinalizerRemoved", "the controller's finalizer is gone".to_owned())
             }
-            Action::Nudge => ("Nudged", "its controller was made to look again".to_owned()),
+            Action::Nudge => {
+                ("Nudged", format!("its controller was made to look again, for {}", some(count)))
+            }
         };
         (Kind::Normal, reason.to_owned(), message)
     };
@@ -209,7 +211,7 @@ fn withheld_text(word: &str, blocked: &[&BlockedReport]) -> String {
         each.entry((it.action, it.waiting_on.as_deref())).or_default().extend(target);
     }
     let each = each.into_iter().map(|((action, waiting_on), targets)| {
-        let mut text = action_text(action).to_owned();
+        let mut text = action.as_words().to_owned();
         if !targets.is_empty() {
             let _ = write!(text, " {}", targets.join(" "));
         }
@@ -219,17 +221,6 @@ fn withheld_text(word: &str, blocked: &[&BlockedReport]) -> String {
         text
     });
     format!("withheld ({word}): {}", each.collect::<Vec<_>>().join("; "))
-}
-
-fn action_text(action: Action) -> &'static str {
-    match action {
-        Action::WriteLedger => "write the ledger",
-        Action::DeleteLedger => "delete the ledger",
-        Action::Register => "register",
-        Action::Deregister => "deregister",
-        Action::RemoveFinalizer => "remove the finalizer",
-        Action::Nudge => "nudge the controller",
-    }
 }
 
 fn some(targets: usize) -> String {

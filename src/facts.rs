@@ -26,6 +26,35 @@ pub struct Facts {
     /// Whether the reading set was narrowed to less than every context of the kubeconfig, so that
     /// an owner that was not read is no surprise (`product.md` 7.5).
     pub narrowed: bool,
+    /// Contexts that belong to the kubeconfig and were not read, as the caller wished.
+    pub left_out: BTreeSet<String>,
+    /// Contexts that somebody declared gone for good and that did not answer: they claim nothing,
+    /// and are no [`clusters`](Self::clusters).
+    pub lost: Vec<LostContext>,
+}
+
+impl Facts {
+    /// Says whether everything was read that could claim a target of the group: every cluster in
+    /// full, and more than one, those counted that are gone for good.
+    pub fn is_complete_for(&self, group: &TargetGroupArn) -> bool {
+        let read = |cluster: &ClusterFacts| {
+            cluster.is_read_in_full() && !cluster.bindings().any(|it| it.may_name(group))
+        };
+        self.clusters.len() + self.lost.len() > 1 && self.clusters.iter().all(read)
+    }
+}
+
+/// A context that is gone for good: somebody said so, and it did not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostContext {
+    /// Its name.
+    pub context: String,
+    /// The kubeconfig's cluster entry, where there is one.
+    pub cluster: Option<String>,
+    /// The name AWS knew the cluster by, where the kubeconfig tells it.
+    pub eks_name: Option<String>,
+    /// What came of asking it.
+    pub silence: Silence,
 }
 
 /// What could be read, or why it could not.

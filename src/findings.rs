@@ -8,6 +8,7 @@ mod reading;
 mod sharing;
 mod targets;
 mod traffic;
+mod unclaimed;
 
 use serde::Serialize;
 
@@ -30,6 +31,7 @@ pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection)
             .collect();
         findings.extend(sharing::findings(group, &chosen));
         findings.extend(targets::findings(group, &chosen));
+        findings.extend(unclaimed::finding(facts, group));
         findings.extend(traffic::findings(group));
     }
     findings.retain(|finding| !is_left_out(finding, groups));
@@ -145,7 +147,7 @@ fn reconcile_line(binding: &BindingView<'_>) -> String {
 }
 
 /// Quotes a word for a shell where it holds more than plain characters.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

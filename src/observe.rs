@@ -17,6 +17,7 @@ mod endpoints;
 mod groups;
 mod holders;
 mod look;
+pub mod lost;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +52,11 @@ pub struct Scope {
     pub narrowed: bool,
     /// Of the clusters given, only those of these contexts; none means all.
     pub contexts: Option<BTreeSet<String>>,
+    /// The contexts that are not among the clusters to observe, as the caller wishes.
+    pub left_out: BTreeSet<String>,
+    /// Of the clusters to observe, those that somebody declared gone for good: each is asked, and
+    /// one that answers is read as any other.
+    pub lost: BTreeSet<String>,
     /// The contexts whose targets may be deregistered: who holds their addresses is read too.
     pub acting: BTreeSet<String>,
 }
@@ -81,8 +87,9 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
 ) -> Facts {
     let is_asked =
         |cluster: &&C| scope.contexts.as_ref().is_none_or(|only| only.contains(cluster.context()));
-    let looks = clusters.iter().filter(is_asked).map(look::look);
-    let looks = look::once_each(join_all(looks).await);
+    let looks = join_all(clusters.iter().filter(is_asked).map(look::look)).await;
+    let (looks, lost) = lost::leave_out(looks, &scope.lost);
+    let looks = look::once_each(looks);
     let named = groups::resolve_names(load_balancers, &looks).await;
     let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
     let accesses = Accesses::of(&looks, &named, &chosen);
@@ -110,6 +117,8 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
         clusters: cluster_facts,
         groups: group_facts,
         narrowed: scope.narrowed,
+        left_out: scope.left_out.clone(),
+        lost,
     };
     let readers: Vec<&C> = looks.iter().map(|look| look.cluster).collect();
     holders::read(&readers, &mut facts, &scope.acting).await;

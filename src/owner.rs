@@ -12,6 +12,8 @@ const CLUSTER_TAGS: [&str; 2] = ["elbv2.k8s.aws/cluster", "eks:eks-cluster-name"
 pub enum Standing {
     /// This context's cluster is the owner.
     Read(String),
+    /// The owner is gone for good: it was this context's cluster.
+    Lost(String),
     /// The owner has this name, and no context that was read is it.
     NotRead(String),
     /// Nothing tells: no tag, tags not readable, or a cluster whose name cannot be learnt.
@@ -34,7 +36,11 @@ pub fn standing(facts: &Facts, group: &GroupView<'_>) -> Standing {
     {
         return Standing::Read(cluster.context.clone());
     }
-    let name_not_known = facts.clusters.iter().any(|cluster| names(cluster).next().is_none());
+    if let Some(lost) = facts.lost.iter().find(|lost| lost.eks_name.as_deref() == Some(name)) {
+        return Standing::Lost(lost.context.clone());
+    }
+    let name_not_known = facts.clusters.iter().any(|cluster| names(cluster).next().is_none())
+        || facts.lost.iter().any(|lost| lost.eks_name.is_none());
     if facts.narrowed || name_not_known {
         Standing::NotKnown
     } else {

@@ -9,6 +9,7 @@ mod finish;
 mod floor;
 mod guard;
 mod predict;
+mod prune;
 mod unrepaired;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use self::finish::{Finish, finish};
+pub(crate) use self::prune::prunes_through;
+pub use self::prune::{GroupFinish, GroupPlan, Prune, confirm};
 pub use self::unrepaired::{Unrepaired, unrepaired};
 use crate::binding::BindingRef;
 use crate::elbv2::{Access, Registration};
@@ -43,6 +46,8 @@ pub struct Request {
     pub max_deregister: Option<Cap>,
     /// Whether somebody said yes to deregistering.
     pub may_deregister: bool,
+    /// Whether targets that no cluster claims are taken out, and which; none leaves them alone.
+    pub prune: Option<Prune>,
 }
 
 /// Who is asked to act.
@@ -90,6 +95,9 @@ pub enum Pass {
 pub struct Plan {
     /// One entry for each binding chosen, by context, namespace and name.
     pub bindings: Vec<BindingPlan>,
+    /// Where that was asked for, one entry for each chosen group with targets that no cluster is
+    /// known to claim.
+    pub groups: Vec<GroupPlan>,
 }
 
 /// What is to be done for one binding.
@@ -171,6 +179,12 @@ impl BindingPlan {
     pub fn takes_out(&self) -> bool {
         let by_controller = |nudge: &Nudge| !nudge.deregister.is_empty();
         !self.deregister.is_empty() || self.nudge.as_ref().is_some_and(by_controller)
+    }
+
+    /// The targets that go by it, whoever takes them out.
+    fn taken_out(&self) -> impl Iterator<Item = &Target> {
+        let by_controller = self.nudge.iter().flat_map(Nudge::going);
+        self.deregister.iter().map(|listed| &listed.target).chain(by_controller)
     }
 
     /// Says whether it registers past a controller that is or may be at work, whose ledger is not
@@ -320,6 +334,20 @@ pub enum Action {
     Nudge,
 }
 
+impl Action {
+    /// Says it in words: `write the ledger`.
+    pub fn as_words(self) -> &'static str {
+        match self {
+            Self::WriteLedger => "write the ledger",
+            Self::DeleteLedger => "delete the ledger",
+            Self::Register => "register",
+            Self::Deregister => "deregister",
+            Self::RemoveFinalizer => "remove the finalizer",
+            Self::Nudge => "nudge the controller",
+        }
+    }
+}
+
 /// Why something is withheld (`product.md` 6.1, 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -344,6 +372,12 @@ pub enum BlockedReason {
     Unregistrable,
     /// The world changed between the two readings; the next run judges again.
     Changed,
+    /// No cluster claims the target, and it is not among those that fail for certain; only asked for
+    /// expressly does it go.
+    NotUnhealthy,
+    /// No cluster claims the target, and it is in its first checks: whoever registers it has just
+    /// done so.
+    Initial,
 }
 
 /// Plans the changes that make every chosen binding's targets and ledger as they should be.
@@ -382,6 +416,7 @@ pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
     if !request.allow_empty {
         floor::keep_last_healthy(&groups, &mut plan);
     }
+    plan.groups = prune::plan(facts, request, &groups, &plan.bindings);
     if let Some(only) = &request.only {
         plan.bindings.retain(|binding| only.contains(&binding.binding));
     }
@@ -392,6 +427,12 @@ pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
 }
 
 impl Plan {
+    /// Says whether targets go by it, whoever takes them out.
+    pub fn deregisters(&self) -> bool {
+        self.bindings.iter().any(BindingPlan::takes_out)
+            || self.groups.iter().any(|group| !group.deregister.is_empty())
+    }
+
     /// Withholds what would be registered past a controller and is not in `confirmed` too.
     pub fn narrow_registrations_to(&mut self, confirmed: &Self) {
         for binding in self.bindings.iter_mut().filter(|binding| binding.is_beside_controller()) {
@@ -414,6 +455,7 @@ impl Plan {
     /// Withholds every deregistration that `approved` did not hold, a controller's too: what was not
     /// shown is not done.
     pub fn narrow_to(&mut self, approved: &Self) {
+        prune::narrow(&mut self.groups, &approved.groups);
         for binding in &mut self.bindings {
             let shown = approved.bindings.iter().find(|shown| shown.binding == binding.binding);
             let predicted = shown.and_then(|shown| shown.nudge.as_ref());

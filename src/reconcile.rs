@@ -1,6 +1,7 @@
 //! Observe, plan and apply in one call, and the report of it.
 
 mod report;
+mod unclaimed;
 mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 
 use self::wait::Open;
 pub use self::wait::Wait;
-use crate::apply::{self, Done, Listener, Progress};
+use crate::apply::{self, Done, GroupDone, Listener, Progress};
 use crate::binding::BindingRef;
 use crate::cluster::Cluster;
 use crate::elbv2::LoadBalancers;
@@ -46,6 +47,11 @@ pub struct Options {
     pub request: Request,
     /// Whether fewer contexts are read than there are.
     pub narrowed: bool,
+    /// The contexts that are not among the clusters, as the caller wishes.
+    pub left_out: BTreeSet<String>,
+    /// Of the clusters, those that somebody declared gone for good (see
+    /// [`observe::lost`](crate::observe::lost)).
+    pub lost: BTreeSet<String>,
     /// How long to wait for controllers that were nudged, and until nothing that was registered is
     /// `initial`; none does not wait.
     pub wait: Option<Wait>,
@@ -111,6 +117,7 @@ where
         if let Some(approved) = approved {
             first.plan.narrow_to(approved);
         }
+        let pruned = self.prune(&first, listener).await;
         let mut done = BTreeMap::new();
         self.confirm(&mut first.plan).await;
         let mut again = self.round(&first, &self.options.request, &mut done, listener).await;
@@ -129,13 +136,28 @@ where
             Some(wait) => self.wait(&plan, &mut done, wait, listener).await,
             None => Open::default(),
         };
-        let mut report = report::applied(&facts, &plan, &self.options.request, &done, &open);
+        let mut report =
+            report::applied(&facts, &plan, &self.options.request, &done, &open, &pruned);
         report::interrupt(&mut report, &self.options.stop);
         if self.options.events && !report.interrupted {
             let events = events::of(&facts, &report, (self.clock)());
             events::record(&self.clusters, &events, listener).await;
         }
         report
+    }
+
+    /// Takes out what no cluster claims: the world is read again, and only what both plans
+    /// deregister goes.
+    ///
+    /// First of all, so that whatever bindings let go of is counted from what is left then.
+    async fn prune(&self, first: &Planned, listener: Listener<'_>) -> Vec<GroupDone> {
+        let Planned { facts, plan } = first;
+        if plan.groups.iter().all(|group| group.deregister.is_empty()) {
+            return Vec::new();
+        }
+        listener(Progress::Planned(facts, plan));
+        let second = self.read_again(&self.options.request).await;
+        apply::prune(&self.load_balancers, &plan.groups, &second.groups, listener).await
     }
 
     /// Reads once more the endpoints and ledgers of what is to be registered past controllers, and
@@ -152,7 +174,7 @@ where
             detail: Detail::TargetsOnly,
             narrowed: true,
             contexts: Some(contexts),
-            acting: BTreeSet::new(),
+            ..Scope::default()
         };
         let facts =
             observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;
@@ -172,11 +194,7 @@ where
     ) -> BTreeSet<BindingRef> {
         let Planned { facts, plan } = planned;
         listener(Progress::Planned(facts, plan));
-        let read_again = async || {
-            let plan = self.read(request, Pass::Second).await.plan;
-            // A reading that was stopped confirms nothing, and withholds nothing either.
-            if self.options.stop.is_asked() { Plan::default() } else { plan }
-        };
+        let read_again = async || self.read_again(request).await;
         let round =
             apply::apply(&self.clusters, &self.load_balancers, plan, read_again, listener).await;
         let conflicts =
@@ -189,12 +207,21 @@ where
         conflicts
     }
 
+    /// Plans from a second reading; one that was stopped confirms nothing, and withholds nothing
+    /// either.
+    async fn read_again(&self, request: &Request) -> Plan {
+        let plan = self.read(request, Pass::Second).await.plan;
+        if self.options.stop.is_asked() { Plan::default() } else { plan }
+    }
+
     async fn read(&self, request: &Request, pass: Pass) -> Planned {
         let scope = Scope {
             selection: request.selection.clone(),
             detail: Detail::TargetsOnly,
             narrowed: self.options.narrowed,
             contexts: None,
+            left_out: self.options.left_out.clone(),
+            lost: self.options.lost.clone(),
             acting: request.contexts.clone(),
         };
         let facts =

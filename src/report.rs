@@ -4,11 +4,13 @@
 
 mod reconcile;
 mod status;
+mod unclaimed;
 
 use serde::Serialize;
 
 pub use self::reconcile::*;
 pub use self::status::*;
+pub use self::unclaimed::*;
 use crate::binding::Flavour;
 use crate::facts::SilenceReason;
 
@@ -37,6 +39,10 @@ pub struct ContextReport {
     /// The context that was read in its place, where both reach the same cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,
+    /// Whether it was declared gone for good, and did not answer: nothing waits for it; left out
+    /// where not.
+    #[serde(skip_serializing_if = "is_false")]
+    pub lost: bool,
     /// How many bindings it holds; `null` where they were not read.
     pub bindings: Option<usize>,
     /// The controllers found; `null` where that is not known.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::checkpoint;
 use crate::class::Class;
-use crate::facts::{Aliveness, ClusterFacts, Facts, LoadBalancerFacts, SilenceReason};
+use crate::facts::{Aliveness, ClusterFacts, Facts, LoadBalancerFacts, LostContext, SilenceReason};
 use crate::findings;
 use crate::owner::{self, Standing};
 use crate::report::{
@@ -36,7 +36,21 @@ pub fn status(facts: &Facts, selection: &Selection) -> Status {
 
 /// Tells what became of each context of the reading set.
 pub fn contexts(facts: &Facts) -> Vec<ContextReport> {
-    facts.clusters.iter().flat_map(cluster_contexts).collect()
+    facts.clusters.iter().flat_map(cluster_contexts).chain(facts.lost.iter().map(lost)).collect()
+}
+
+fn lost(lost: &LostContext) -> ContextReport {
+    ContextReport {
+        context: lost.context.clone(),
+        cluster: lost.cluster.clone(),
+        reachable: false,
+        reason: Some(lost.silence.reason),
+        message: Some(lost.silence.message.clone()),
+        same_as: None,
+        lost: true,
+        bindings: None,
+        controllers: None,
+    }
 }
 
 fn cluster_contexts(cluster: &ClusterFacts) -> impl Iterator<Item = ContextReport> {
@@ -48,6 +62,7 @@ fn cluster_contexts(cluster: &ClusterFacts) -> impl Iterator<Item = ContextRepor
         reason: silence.map(|silence| silence.reason),
         message: silence.map(|silence| silence.message.clone()),
         same_as: None,
+        lost: false,
         bindings: cluster.bindings.as_ref().ok().map(|_| cluster.bindings_found),
         controllers: cluster.controllers.as_ref().ok().map(|controllers| {
             let report = |controller: &crate::facts::Controller| ControllerReport {
@@ -76,7 +91,7 @@ fn group_status(facts: &Facts, view: &GroupView<'_>) -> GroupStatus {
     let group = view.facts.group.as_ref().ok();
     let shares = share::shares(view);
     let owner = match owner::standing(facts, view) {
-        Standing::Read(context) => Some(context),
+        Standing::Read(context) | Standing::Lost(context) => Some(context),
         Standing::NotRead(name) => Some(name),
         Standing::NotKnown => None,
     };

@@ -107,6 +107,8 @@ pub(crate) fn registered(list: &str) -> World {
         clusters: Vec::new(),
         groups: BTreeMap::from([(arn(), group)]),
         narrowed: false,
+        left_out: BTreeSet::new(),
+        lost: Vec::new(),
     };
     World { facts }
 }

@@ -3,6 +3,7 @@
 //! Flags are called as kubectl calls them. Those of kubectl that name one cluster make no sense
 //! for several, and are refused with a reason instead of being ignored.
 
+mod prune;
 mod refused;
 mod values;
 
@@ -14,6 +15,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use mctg::plan::Cap;
 
+pub(crate) use self::prune::PruneArgs;
 pub(crate) use self::refused::Refused;
 use self::values::{duration, endpoint_url, max_deregister, rate};
 use super::help;
@@ -277,6 +279,8 @@ pub(crate) struct PlanArgs {
     /// With --via direct: act although a controller is at work, or may be
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) prune: PruneArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

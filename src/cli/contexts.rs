@@ -43,8 +43,21 @@ pub(crate) struct ContextOptions {
     pub(crate) impersonate_groups: Vec<String>,
     /// `--request-timeout`; none waits for ever.
     pub(crate) request_timeout: Option<Duration>,
+    /// `--lost`: names of contexts whose clusters are gone for good.
+    pub(crate) lost: Vec<String>,
     /// Whether the verb changes something, or plans to: `--context` then says where to write.
     pub(crate) writes: bool,
+}
+
+/// What a run does not read, or may not be able to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unread {
+    /// The contexts of the kubeconfig that are not in the reading set.
+    pub(crate) left_out: BTreeSet<String>,
+    /// Those of the reading set that were declared gone for good.
+    pub(crate) lost: BTreeSet<String>,
+    /// Whether there is no kubeconfig, but the service account of a pod.
+    pub(crate) in_pod: bool,
 }
 
 /// The contexts of a run.
@@ -58,6 +71,8 @@ pub(crate) struct Contexts {
     /// (`product.md` 7.5): by `--context` of a reading verb, by `--observe`, or in a pod.
     /// `MCTG_CONTEXTS` says which contexts belong together, and narrows nothing.
     pub(crate) narrowed: bool,
+    /// What is not read, or may not be able to.
+    pub(crate) unread: Unread,
     /// For tables: context names, EKS ARNs shortened to the cluster's name where that is unique.
     pub(crate) short_names: BTreeMap<String, String>,
 }
@@ -121,6 +136,12 @@ pub(crate) enum ContextError {
         /// Why.
         cause: String,
     },
+    /// A context that is to be written to, and was declared gone for good.
+    #[error("context `{context}` cannot be written to and be lost")]
+    WritesToLost {
+        /// Which.
+        context: String,
+    },
     /// `--in-cluster` outside of a pod.
     #[error("failed to use the service account of this pod: {cause}")]
     NotInCluster {
@@ -137,6 +158,10 @@ impl ContextError {
             Self::InvalidGlob { .. } => "`*` stands for any text, `?` for one character".to_owned(),
             Self::Broken { path, .. } => {
                 format!("see what kubectl says: kubectl config view --kubeconfig {path}")
+            }
+            Self::WritesToLost { .. } => {
+                "choose where to write with `--context NAME`; by default it is the current context"
+                    .to_owned()
             }
             Self::NotInCluster { .. } => "leave out `--in-cluster` outside of a pod".to_owned(),
         }
@@ -171,6 +196,7 @@ pub(crate) async fn find(
         reading,
         writing: chosen.writing,
         narrowed: chosen.narrowed,
+        unread: chosen.unread,
         short_names: aws::short_names(&names),
     })
 }
@@ -191,7 +217,7 @@ pub(crate) fn names(
 }
 
 /// Chooses among contexts that no kubeconfig defines, the first of them being the current one: the
-/// names to read, those to write to, and whether that is less than all.
+/// names to read, those to write to, whether that is less than all, and what is not read.
 ///
 /// # Errors
 ///
@@ -199,8 +225,8 @@ pub(crate) fn names(
 pub(crate) fn choose_among(
     names: &[String],
     options: &ContextOptions,
-) -> Result<(Vec<String>, BTreeSet<String>, bool), ContextError> {
+) -> Result<(Vec<String>, BTreeSet<String>, bool, Unread), ContextError> {
     let source = Source::listing(names, "of the simulated clusters");
     let chosen = choose::choose(options, None, &source)?;
-    Ok((chosen.reading, chosen.writing, chosen.narrowed))
+    Ok((chosen.reading, chosen.writing, chosen.narrowed, chosen.unread))
 }

@@ -16,7 +16,7 @@ use mctg::stop::Stop;
 use mctg::target::TargetGroupArn;
 
 use super::args::{Color, DryRun, FailOn, Output, ViaArg};
-use super::args::{DemoArgs, Global, Names, PlanArgs, ReconcileArgs, StatusArgs, Verb};
+use super::args::{DemoArgs, Global, Names, PlanArgs, PruneArgs, ReconcileArgs, StatusArgs, Verb};
 use super::contexts;
 use super::env::{self, Environment};
 use super::error::CliError;
@@ -67,7 +67,7 @@ async fn on(
 ) -> Result<Exit, CliError> {
     let all: Vec<Cluster> = sim.clusters();
     let names: Vec<String> = all.iter().map(|cluster| cluster.context().to_owned()).collect();
-    let (reading, writing, narrowed) =
+    let (reading, writing, narrowed, unread) =
         contexts::choose_among(&names, &context_options(verb, global))?;
     let find = |name: &String| all.iter().find(|cluster| cluster.context() == name).cloned();
     let clusters: Vec<Cluster> = reading.iter().filter_map(find).collect();
@@ -87,6 +87,7 @@ async fn on(
         writing,
         narrowed,
         in_cluster: false,
+        unread,
         demo: true,
         leave_out: &|_| None,
         clock: &clock,
@@ -139,6 +140,7 @@ pub(crate) async fn play(
             max_deregister: None,
             allow_empty: false,
             force: false,
+            prune: PruneArgs::default(),
         },
         dry_run: DryRun::None,
         yes: true,

@@ -9,6 +9,7 @@ use mctg::findings::{Finding, Severity, catalogue};
 use mctg::plan::{Action, BlockedReason};
 use mctg::report::{
     BindingReport, BlockedReport, LedgerReport, Outcome, Reconcile, Status, StepResult,
+    UnclaimedReport,
 };
 
 use super::args::FailOn;
@@ -107,7 +108,9 @@ pub(crate) fn of_diff(report: &Reconcile) -> Exit {
     let failed = |binding: &BindingReport| binding.outcome == Outcome::Failed;
     if !report.complete || report.bindings.iter().any(failed) {
         Exit::Incomplete
-    } else if report.bindings.iter().any(changes) {
+    } else if report.bindings.iter().any(changes)
+        || unclaimed(report).any(|group| !group.plan.deregister.is_empty())
+    {
         Exit::Found
     } else {
         Exit::Fine
@@ -117,6 +120,7 @@ pub(crate) fn of_diff(report: &Reconcile) -> Exit {
 /// The exit code of `reconcile`, dry or not.
 pub(crate) fn of_reconcile(report: &Reconcile) -> Exit {
     let mut worst = report.bindings.iter().map(of_binding).max().unwrap_or(Exit::Fine);
+    worst = worst.max(unclaimed(report).map(of_unclaimed).max().unwrap_or(Exit::Fine));
     if !report.complete {
         worst = worst.max(Exit::Incomplete);
     }
@@ -143,6 +147,18 @@ fn of_binding(binding: &BindingReport) -> Exit {
     outcome.max(step).max(blocked.unwrap_or(Exit::Fine))
 }
 
+fn unclaimed(report: &Reconcile) -> impl Iterator<Item = &UnclaimedReport> {
+    report.unclaimed.iter().flatten()
+}
+
+fn of_unclaimed(group: &UnclaimedReport) -> Exit {
+    let failed = group.outcome == Outcome::Failed
+        || group.steps.iter().any(|step| step.result == StepResult::Failed);
+    let blocked = group.plan.blocked.iter().map(of_blocked).max();
+    let failed = if failed { Exit::Incomplete } else { Exit::Fine };
+    failed.max(blocked.unwrap_or(Exit::Fine))
+}
+
 fn of_blocked(blocked: &BlockedReport) -> Exit {
     match blocked.reason {
         // A withheld nudge leaves drift that nobody repairs.
@@ -150,7 +166,9 @@ fn of_blocked(blocked: &BlockedReport) -> Exit {
         BlockedReason::Contested
         | BlockedReason::AnswersElsewhere
         | BlockedReason::Pending
-        | BlockedReason::Unregistrable => Exit::Fine,
+        | BlockedReason::Unregistrable
+        | BlockedReason::NotUnhealthy
+        | BlockedReason::Initial => Exit::Fine,
         BlockedReason::Deferred | BlockedReason::Changed => Exit::Found,
         BlockedReason::Silent
         | BlockedReason::LastHealthy
@@ -267,6 +285,7 @@ mod tests {
             demo: false,
             contexts: Vec::new(),
             bindings,
+            unclaimed: None,
             findings: Vec::new(),
         }
     }

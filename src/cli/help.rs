@@ -42,6 +42,7 @@ Examples:
   kubectl mctg diff                           for the current context
   kubectl mctg diff svc/web -n shop --context blue
   kubectl mctg diff -o json | jq '.bindings[].plan'
+  kubectl mctg diff --prune-unclaimed         and what no cluster claims
 
 Exit codes:
   0  nothing to do; what is withheld or left to a controller is printed
@@ -53,12 +54,15 @@ Exit codes:
 pub(crate) const RECONCILE: &str = "\
 It writes to --context, by default the current one, and reads the others so that
 nothing of theirs is touched. A target is deregistered only if this cluster's
-ledger tracks it and no cluster that was read desires it.
+ledger tracks it and no cluster that was read desires it, or with
+--prune-unclaimed, if no cluster at all claims it.
 
 Examples:
   kubectl mctg reconcile --dry-run            print the plan, change nothing
   kubectl mctg reconcile svc/web -n shop --context blue
   kubectl mctg reconcile --via direct --yes --max-deregister 50%
+  kubectl mctg reconcile --prune-unclaimed    also what no cluster claims
+  kubectl mctg reconcile --prune-unclaimed --lost green
 
 Exit codes:
   0  done, or nothing to do

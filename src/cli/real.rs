@@ -5,7 +5,7 @@ use mctg::cluster::kube::KubeCluster;
 use mctg::elbv2::aws::{AwsLoadBalancers, Settings};
 use mctg::stop::Stop;
 
-use super::args::{Global, Verb};
+use super::args::{DiffArgs, Global, ReconcileArgs, Verb};
 use super::contexts::{self, ContextError, ContextOptions};
 use super::credentials::{AwsOptions, Credentials, Profiles};
 use super::env::{self, Environment};
@@ -69,6 +69,7 @@ pub(crate) async fn run(
         in_cluster: chosen.writing.contains(contexts::IN_CLUSTER),
         writing: chosen.writing,
         narrowed: chosen.narrowed,
+        unread: chosen.unread,
         demo: false,
         leave_out: &|silent| contexts::leave_out(&names, silent),
         clock: &env::now,
@@ -89,6 +90,12 @@ pub(super) fn context_options(verb: &Verb, global: &Global) -> ContextOptions {
         impersonate: global.impersonate.clone(),
         impersonate_groups: global.impersonate_group.clone(),
         request_timeout: Some(global.request_timeout).filter(|time| !time.is_zero()),
+        lost: match verb {
+            Verb::Diff(DiffArgs { plan, .. }) | Verb::Reconcile(ReconcileArgs { plan, .. }) => {
+                plan.prune.lost.clone()
+            }
+            _ => Vec::new(),
+        },
         writes: matches!(verb, Verb::Diff(_) | Verb::Reconcile(_)),
     }
 }

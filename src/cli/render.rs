@@ -11,6 +11,7 @@ pub(crate) mod status;
 #[cfg(test)]
 mod tests;
 mod tree;
+pub(crate) mod unclaimed;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

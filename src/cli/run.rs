@@ -13,7 +13,7 @@ use mctg::elbv2::LoadBalancers;
 use mctg::facts::Facts;
 use mctg::findings::Finding;
 use mctg::observe::{self, Detail, Scope};
-use mctg::plan::{BindingPlan, Request, ViaChoice};
+use mctg::plan::{Request, ViaChoice};
 use mctg::reconcile::{self, Options, Reconciler, Wait};
 use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
@@ -25,8 +25,10 @@ use tokio::time::Instant;
 use super::args::{
     DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb, ViaArg,
 };
+use super::contexts::Unread;
 use super::error::{CliError, near_misses};
 use super::exit::{self, Exit, Thresholds};
+use super::prune;
 use super::render::status::Run;
 use super::render::{self, document};
 use super::selector;
@@ -44,6 +46,8 @@ pub(crate) struct World<'a, C, L> {
     pub(crate) narrowed: bool,
     /// Whether the context that is written to is the pod's own cluster.
     pub(crate) in_cluster: bool,
+    /// What is not read, or may not be able to.
+    pub(crate) unread: Unread,
     /// Whether all of it is simulated.
     pub(crate) demo: bool,
     /// The command that leaves contexts out that did not answer.
@@ -105,7 +109,8 @@ async fn status<C: Cluster, L: LoadBalancers>(
         Output::Yaml => document::yaml(&report, out),
         Output::Jsonl => document::status_lines(&report, out),
     })?;
-    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
+    let (contexts, findings) = (&report.contexts, &report.findings);
+    tell_incompleteness(world, contexts, findings, global.output, false, terminal);
     Ok(exit)
 }
 
@@ -122,6 +127,8 @@ async fn observe_status<C: Cluster, L: LoadBalancers>(
         detail: if deep { Detail::Deep } else { Detail::Polite },
         narrowed: world.narrowed,
         contexts: None,
+        left_out: world.unread.left_out.clone(),
+        lost: BTreeSet::new(),
         acting: BTreeSet::new(),
     };
     let facts =
@@ -147,6 +154,7 @@ async fn diff<C: Cluster, L: LoadBalancers>(
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
     let request = request(world, &args.names, &args.plan, global)?;
+    prune::check_lost(world.clusters, &world.unread.lost).await?;
     plan_only(world, request, global, terminal, exit::of_diff).await
 }
 
@@ -163,21 +171,19 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
 ) -> Result<Exit, CliError> {
     let mut request = request(world, &args.names, &args.plan, global)?;
     if args.dry_run == DryRun::Client {
+        prune::check_lost(world.clusters, &world.unread.lost).await?;
         return plan_only(world, request, global, terminal, exit::of_reconcile).await;
     }
     if terminal.is_read_only() && !world.demo {
         return Err(CliError::refused("nothing was changed: MCTG_READ_ONLY is set")
             .hint("--dry-run shows the plan"));
     }
+    prune::check_lost(world.clusters, &world.unread.lost).await?;
     let asks = !args.yes && terminal.can_ask();
     request.may_deregister = args.yes || asks;
-    let options = Options {
-        request: request.clone(),
-        narrowed: world.narrowed,
-        wait: args.wait.then(|| args.timeout.map_or_else(Wait::default, Wait::up_to)),
-        events: args.events.unwrap_or(world.in_cluster),
-        stop: world.stop.clone(),
-    };
+    let wait = args.wait.then(|| args.timeout.map_or_else(Wait::default, Wait::up_to));
+    let events = args.events.unwrap_or(world.in_cluster);
+    let options = Options { wait, events, ..options(world, &request) };
     let text = matches!(global.output, Output::Table | Output::Wide);
     let wide = global.output == Output::Wide;
     let started = Instant::now();
@@ -193,7 +199,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         check_names(&planned.facts, &request.selection, complete, terminal)?;
         // Whoever stops a run has no question left: what was left undone is reported.
         let asks = asks && !world.stop.is_asked();
-        let goes = planned.plan.bindings.iter().any(BindingPlan::takes_out);
+        let goes = planned.plan.deregisters();
         if asks && goes {
             was_shown = true;
             let mut report = planned.report(&request);
@@ -250,6 +256,10 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
                     render::reconcile::step_line(started.elapsed(), &place(binding, &names), step);
                 terminal.note(&line);
             }
+            Progress::GroupStep(arn, step) => {
+                let place = format!("{} of {}", render::unclaimed::WHOSE, arn.name());
+                terminal.note(&render::reconcile::step_line(started.elapsed(), &place, step));
+            }
             Progress::Nudged(open) => tell_waiting(render::reconcile::waiting_for_controller(open)),
             Progress::Waiting(targets) => tell_waiting(waiting_for(targets)),
             Progress::EventLost(event, silence) => {
@@ -268,7 +278,15 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
-    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
+    let (contexts, findings) = (&report.contexts, &report.findings);
+    tell_incompleteness(
+        world,
+        contexts,
+        findings,
+        global.output,
+        report.unclaimed.is_some(),
+        terminal,
+    );
     Ok(exit)
 }
 
@@ -281,8 +299,7 @@ async fn plan_only<C: Cluster, L: LoadBalancers>(
 ) -> Result<Exit, CliError> {
     // Nothing is changed here, so that nobody has to say yes to see all of it.
     let request = Request { may_deregister: true, ..request };
-    let options =
-        Options { request: request.clone(), narrowed: world.narrowed, ..Options::default() };
+    let options = options(world, &request);
     let planned = Reconciler::new(world.clusters, world.load_balancers, world.clock)
         .options(options)
         .plan()
@@ -299,7 +316,15 @@ async fn plan_only<C: Cluster, L: LoadBalancers>(
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
-    tell_incompleteness(world, &report.contexts, &report.findings, global.output, terminal);
+    let (contexts, findings) = (&report.contexts, &report.findings);
+    tell_incompleteness(
+        world,
+        contexts,
+        findings,
+        global.output,
+        report.unclaimed.is_some(),
+        terminal,
+    );
     Ok(exit)
 }
 
@@ -381,7 +406,21 @@ fn request<C, L>(
         allow_empty: args.allow_empty,
         max_deregister: args.max_deregister,
         may_deregister: false,
+        prune: prune::choose(&args.prune, &world.unread)?,
     })
+}
+
+/// How to reconcile in this world; nothing is waited for.
+fn options<C, L>(world: &World<'_, C, L>, request: &Request) -> Options {
+    Options {
+        request: request.clone(),
+        narrowed: world.narrowed,
+        left_out: world.unread.left_out.clone(),
+        lost: world.unread.lost.clone(),
+        wait: None,
+        events: false,
+        stop: world.stop.clone(),
+    }
 }
 
 /// Checks that every name matches something that was read.
@@ -446,6 +485,7 @@ fn tell_incompleteness<C, L>(
     contexts: &[ContextReport],
     findings: &[Finding],
     output: Output,
+    prunes: bool,
     terminal: &Terminal,
 ) {
     if output == Output::Jsonl {
@@ -458,10 +498,13 @@ fn tell_incompleteness<C, L>(
     }
     let silent: BTreeSet<&str> = contexts
         .iter()
-        .filter(|context| !context.reachable && context.same_as.is_none())
+        .filter(|context| !context.reachable && !context.lost && context.same_as.is_none())
         .map(|context| context.context.as_str())
         .collect();
-    if !silent.is_empty()
+    if prunes {
+        // A context that is left out would be one more that is not read.
+        prune::hints(contexts).iter().for_each(|hint| terminal.note(hint));
+    } else if !silent.is_empty()
         && !world.stop.is_asked()
         && let Some(command) = (world.leave_out)(&silent)
     {

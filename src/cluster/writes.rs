@@ -115,6 +115,27 @@ impl KubeCluster {
         }
     }
 
+    pub(super) async fn remove_checkpoint(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        is_absent: bool,
+    ) -> Result<(), WriteError> {
+        let group = group(Flavour::LoadBalancerController);
+        let path = format!("{group}/namespaces/{namespace}/targetgroupbindings");
+        let what = format!("patch targetgroupbinding `{namespace}/{name}`");
+        let value = if is_absent { json!("") } else { Value::Null };
+        // A UID that differs is refused as a conflict: it is another binding of that name.
+        let patch =
+            json!({"metadata": {"uid": uid, "annotations": {CHECKPOINT_ANNOTATION: value}}});
+        match self.patch(&what, &path, name, &patch).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.is_not_found() => Err(WriteError::Conflict),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
     /// Counts an event that is there already, and creates one that is not.
     pub(super) async fn put_event(&self, event: &Event) -> Result<(), WriteError> {
         let namespace = &event.binding.namespace;
@@ -145,27 +166,6 @@ impl KubeCluster {
             Err(failure) => return Err(failure.into()),
         }
         Ok(())
-    }
-
-    pub(super) async fn remove_checkpoint(
-        &self,
-        namespace: &str,
-        name: &str,
-        uid: &str,
-        is_absent: bool,
-    ) -> Result<(), WriteError> {
-        let group = group(Flavour::LoadBalancerController);
-        let path = format!("{group}/namespaces/{namespace}/targetgroupbindings");
-        let what = format!("patch targetgroupbinding `{namespace}/{name}`");
-        let value = if is_absent { json!("") } else { Value::Null };
-        // A UID that differs is refused as a conflict: it is another binding of that name.
-        let patch =
-            json!({"metadata": {"uid": uid, "annotations": {CHECKPOINT_ANNOTATION: value}}});
-        match self.patch(&what, &path, name, &patch).await {
-            Ok(_) => Ok(()),
-            Err(failure) if failure.is_not_found() => Err(WriteError::Conflict),
-            Err(failure) => Err(failure.into()),
-        }
     }
 
     async fn patch(

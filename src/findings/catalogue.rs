@@ -334,9 +334,26 @@ pub const UNCLAIMED_TARGETS: Rule = Rule {
             commands: &["kubectl mctg status --all-contexts"],
         },
         Repair {
-            text: "If nobody answers for them, take them out by hand. This is never done for you.",
+            text: "If nobody answers for them, take out those that fail their health checks, or whose \
+                   instance is gone. Every context of the kubeconfig must be read for that; see the \
+                   plan first.",
             commands: &[
-                "aws elbv2 deregister-targets --target-group-arn ARN --targets Id=ADDRESS,Port=PORT",
+                "kubectl mctg diff --prune-unclaimed --context CONTEXT",
+                "kubectl mctg reconcile --prune-unclaimed --context CONTEXT",
+            ],
+        },
+        Repair {
+            text: "If a cluster is gone for good and its context is still in the kubeconfig, say so: what \
+                   only that cluster claimed is then unclaimed. A context that answers is not lost.",
+            commands: &[
+                "kubectl mctg reconcile --prune-unclaimed --context CONTEXT --lost GONE_CONTEXT",
+            ],
+        },
+        Repair {
+            text: "Those that pass their checks stay unless you name them too. Nothing else takes them \
+                   out.",
+            commands: &[
+                "kubectl mctg reconcile --prune-unclaimed --include-healthy --context CONTEXT",
             ],
         },
     ],

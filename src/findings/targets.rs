@@ -1,13 +1,11 @@
 //! 2xx: targets that are not as they should be.
 
-use super::catalogue::{
-    MISSING_TARGETS, STALE_TARGETS, TARGET_GROUP_GONE, UNCLAIMED_TARGETS, UNTRACKED_TARGETS,
-};
+use super::catalogue::{MISSING_TARGETS, STALE_TARGETS, TARGET_GROUP_GONE, UNTRACKED_TARGETS};
 use super::{Finding, Severity, counted, listed, reconcile_line};
 use crate::binding::Flavour;
 use crate::class::Class;
 use crate::facts::{Aliveness, SilenceReason};
-use crate::target::{HealthState, Target};
+use crate::target::Target;
 use crate::view::{BindingView, GroupView, TargetView};
 
 pub(super) fn findings(group: &GroupView<'_>, chosen: &[usize]) -> Vec<Finding> {
@@ -17,13 +15,11 @@ pub(super) fn findings(group: &GroupView<'_>, chosen: &[usize]) -> Vec<Finding> 
         // Whatever else is wrong with its targets comes from that.
         return chosen.iter().map(|index| group_gone(group, &group.bindings[*index])).collect();
     }
-    let mut findings: Vec<Finding> = chosen
+    chosen
         .iter()
         .flat_map(|index| [missing(group, *index), stale(group, *index), untracked(group, *index)])
         .flatten()
-        .collect();
-    findings.extend(unclaimed(group));
-    findings
+        .collect()
 }
 
 fn group_gone(group: &GroupView<'_>, binding: &BindingView<'_>) -> Finding {
@@ -107,26 +103,6 @@ fn untracked(group: &GroupView<'_>, index: usize) -> Option<Finding> {
             .with_targets(targets)
             .with_fix(direct_fix(binding)),
     )
-}
-
-fn unclaimed(group: &GroupView<'_>) -> Option<Finding> {
-    let targets = of_class(group, Class::Unclaimed, |_| true);
-    if targets.is_empty() {
-        return None;
-    }
-    let serves = |target: &&Target| {
-        let state = group.targets[*target].listed.map(|listed| &listed.health.state);
-        matches!(state, Some(HealthState::Healthy | HealthState::Initial))
-    };
-    let severity = if targets.iter().all(serves) { Severity::Info } else { Severity::Warning };
-    let message = format!(
-        "{} of {} {} to no cluster that was read: {}. Registered by hand, or left by a cluster that is gone.",
-        counted(targets.len(), "target"),
-        group.arn.name(),
-        if targets.len() == 1 { "belongs" } else { "belong" },
-        listed(&targets)
-    );
-    Some(UNCLAIMED_TARGETS.finding(severity, message).of_group(group.arn).with_targets(targets))
 }
 
 /// The targets of a class that are past their pending time.

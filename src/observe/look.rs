@@ -16,7 +16,7 @@ pub(super) struct Look<'a, C> {
     pub(super) controllers: Reading<Vec<Controller>>,
     /// None where they may not be listed: they only make a finding milder.
     pub(super) reconcilers: Vec<String>,
-    identity: Reading<String>,
+    pub(super) identity: Reading<String>,
 }
 
 /// Takes the first look. All requests go out at once: a dead cluster costs its timeout once.

@@ -93,7 +93,7 @@ fn empty(cluster: &ClusterFacts, binding: &BindingFacts, standing: Standing) -> 
     }
 }
 
-fn not_ours(binding: &BindingFacts) -> Option<Standing> {
+pub(super) fn not_ours(binding: &BindingFacts) -> Option<Standing> {
     if binding.binding.flavour == Flavour::AutoMode {
         return Some(Standing::Skipped(
             "it is EKS Auto Mode's: read and reported, never written".to_owned(),

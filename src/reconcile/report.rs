@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Open;
-use crate::apply::Done;
+use super::{Open, unclaimed};
+use crate::apply::{Done, GroupDone};
 use crate::binding::BindingRef;
 use crate::facts::{Aliveness, Facts};
 use crate::findings::{self, Finding};
@@ -12,7 +12,7 @@ use crate::plan::{
 };
 use crate::report::{
     API_VERSION, BindingReport, BlockedReport, LedgerReport, NudgeReport, Outcome, PlanReport,
-    Reconcile, Step, StepResult,
+    Reconcile, Step, StepResult, UnclaimedReport,
 };
 use crate::status;
 use crate::stop::{STOPPED, Stop};
@@ -25,7 +25,8 @@ const TOLD_HERE: [&str; 4] = ["MCTG103", "MCTG112", "MCTG207", "MCTG305"];
 pub(super) fn dry_run(facts: &Facts, plan: &Plan, request: &Request) -> Reconcile {
     let bindings =
         plan.bindings.iter().map(|plan| binding_report(plan, None, &Open::default())).collect();
-    document(facts, request, bindings, true)
+    let unclaimed = plan.groups.iter().map(|plan| unclaimed::report(plan, None, true)).collect();
+    document(facts, request, bindings, unclaimed, true)
 }
 
 pub(super) fn applied(
@@ -34,6 +35,7 @@ pub(super) fn applied(
     request: &Request,
     done: &BTreeMap<BindingRef, Done>,
     open: &Open,
+    pruned: &[GroupDone],
 ) -> Reconcile {
     let nothing_done = |plan: &BindingPlan| Done::nothing(plan.binding.clone());
     let bindings = plan
@@ -44,7 +46,10 @@ pub(super) fn applied(
             binding_report(plan, Some(&done), open)
         })
         .collect();
-    document(facts, request, bindings, false)
+    let unclaimed = plan.groups.iter().map(|plan| {
+        unclaimed::report(plan, pruned.iter().find(|done| done.arn == plan.arn), false)
+    });
+    document(facts, request, bindings, unclaimed.collect(), false)
 }
 
 /// Tells what a run that was stopped has left.
@@ -57,11 +62,14 @@ pub(super) fn interrupt(report: &mut Reconcile, stop: &Stop) {
     }
     (report.interrupted, report.timed_out) = (true, false);
     report.findings.retain(|finding| !finding.message.contains(STOPPED));
+    let is_left = |step: &Step| {
+        let error = step.error.as_deref().unwrap_or_default();
+        step.result == StepResult::Skipped && error.contains(STOPPED)
+    };
+    if report.unclaimed.iter().flatten().flat_map(|group| &group.steps).any(is_left) {
+        report.complete = false;
+    }
     for binding in &mut report.bindings {
-        let is_left = |step: &Step| {
-            let error = step.error.as_deref().unwrap_or_default();
-            step.result == StepResult::Skipped && error.contains(STOPPED)
-        };
         if !binding.steps.iter().any(is_left) {
             let is_seen = |nudge: &NudgeReport| nudge.verified != Some(false);
             let is_open = binding.outcome == Outcome::Partial;
@@ -88,6 +96,7 @@ fn document(
     facts: &Facts,
     request: &Request,
     bindings: Vec<BindingReport>,
+    unclaimed: Vec<UnclaimedReport>,
     dry_run: bool,
 ) -> Reconcile {
     let groups = view::groups(facts);
@@ -107,18 +116,24 @@ fn document(
         binding.outcome == Outcome::Failed
             || binding.steps.iter().any(|step| step.result == StepResult::Failed)
     };
+    let failed_group = |group: &UnclaimedReport| {
+        group.outcome == Outcome::Failed
+            || group.steps.iter().any(|step| step.result == StepResult::Failed)
+    };
     Reconcile {
         api_version: API_VERSION,
         kind: "Reconcile",
         observed_at: facts.observed_at,
         dry_run,
         complete: !findings.iter().any(Finding::is_incompleteness)
-            && !bindings.iter().any(|binding| failed(binding) || unknown_controller(binding)),
+            && !bindings.iter().any(|binding| failed(binding) || unknown_controller(binding))
+            && !unclaimed.iter().any(failed_group),
         timed_out: bindings.iter().any(|binding| !binding.waiting_for.is_empty()),
         interrupted: false,
         demo: false,
         contexts: status::contexts(facts),
         bindings,
+        unclaimed: request.prune.map(|_| unclaimed),
         findings,
     }
 }
@@ -197,7 +212,7 @@ fn entries(targets: &std::collections::BTreeSet<Target>) -> Vec<String> {
     targets.iter().map(Target::to_string).collect()
 }
 
-fn blocked_report(blocked: &Blocked) -> BlockedReport {
+pub(super) fn blocked_report(blocked: &Blocked) -> BlockedReport {
     let target = blocked.target.as_ref();
     BlockedReport {
         id: target.map(|target| target.id.clone()),

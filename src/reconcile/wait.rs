@@ -97,11 +97,8 @@ where
     ) -> BTreeMap<BindingRef, Unrepaired> {
         let again_at = Instant::now() + SECOND_NUDGE_AFTER;
         let mut nudged_again = false;
-        loop {
-            let open = self.unrepaired(done).await;
-            if open.is_empty() || Instant::now() >= deadline {
-                return open;
-            }
+        let mut open = self.unrepaired(done).await;
+        while !open.is_empty() && !self.is_over(deadline) {
             listener(Progress::Nudged(&open));
             if !nudged_again && Instant::now() >= again_at {
                 nudged_again = true;
@@ -110,10 +107,15 @@ where
             let next = Instant::now() + CONTROLLER_INTERVAL;
             let next = if nudged_again { next } else { next.min(again_at.max(Instant::now())) };
             self.options.stop.pause_until(deadline.min(next)).await;
-            if self.options.stop.is_asked() {
-                return open;
+            if !self.options.stop.is_asked() {
+                open = self.unrepaired(done).await;
             }
         }
+        open
+    }
+
+    fn is_over(&self, deadline: Instant) -> bool {
+        Instant::now() >= deadline || self.options.stop.is_asked()
     }
 
     /// Reads the clusters whose controllers were nudged, and says what these have not done yet.
@@ -129,7 +131,7 @@ where
             detail: Detail::TargetsOnly,
             narrowed: true,
             contexts: Some(nudges.keys().map(|binding| binding.context.clone()).collect()),
-            acting: BTreeSet::new(),
+            ..Scope::default()
         };
         let facts =
             observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;
@@ -172,13 +174,12 @@ where
         listener: Listener<'_>,
     ) -> BTreeMap<BindingRef, BTreeMap<Target, Health>> {
         let mut open = self.initial(plan, done).await;
-        let is_asked_to_stop = || self.options.stop.is_asked();
-        while !open.is_empty() && Instant::now() < deadline && !is_asked_to_stop() {
+        while !open.is_empty() && !self.is_over(deadline) {
             let all: BTreeMap<Target, Health> =
                 open.values().flatten().map(|(t, h)| (t.clone(), h.clone())).collect();
             listener(Progress::Waiting(&all));
             self.options.stop.pause_until(deadline.min(Instant::now() + HEALTH_INTERVAL)).await;
-            if !is_asked_to_stop() {
+            if !self.options.stop.is_asked() {
                 open = self.initial(plan, done).await;
             }
         }

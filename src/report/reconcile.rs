@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{ContextReport, is_false};
+use super::{ContextReport, UnclaimedReport, is_false};
 use crate::findings::Finding;
 use crate::plan::{Action, BlockedReason, Via};
 use crate::target::{Target, TargetGroupArn};
@@ -35,6 +35,10 @@ pub struct Reconcile {
     pub contexts: Vec<ContextReport>,
     /// One entry for each binding chosen.
     pub bindings: Vec<BindingReport>,
+    /// One entry for each group with targets that no cluster is known to claim; left out where
+    /// nobody asked for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unclaimed: Option<Vec<UnclaimedReport>>,
     /// What was found to be wrong.
     pub findings: Vec<Finding>,
 }

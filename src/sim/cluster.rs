@@ -55,9 +55,9 @@ pub enum Request {
     WriteLedger,
     DeleteLedger,
     RemoveFinalizer,
-    RecordEvent,
     /// Make a controller look again.
     Nudge,
+    RecordEvent,
 }
 
 impl Request {
@@ -78,8 +78,8 @@ impl Request {
             Self::WriteLedger => "WriteLedger",
             Self::DeleteLedger => "DeleteLedger",
             Self::RemoveFinalizer => "RemoveFinalizer",
-            Self::RecordEvent => "RecordEvent",
             Self::Nudge => "Nudge",
+            Self::RecordEvent => "RecordEvent",
         }
     }
 }

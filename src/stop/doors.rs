@@ -177,6 +177,15 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         self.write(self.door.delete_ledger(namespace, name, version)).await
     }
 
+    async fn remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.remove_finalizer(namespace, name, uid)).await
+    }
+
     async fn nudge(
         &self,
         namespace: &str,
@@ -185,15 +194,6 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         is_absent: bool,
     ) -> Result<(), WriteError> {
         self.write(self.door.nudge(namespace, name, uid, is_absent)).await
-    }
-
-    async fn remove_finalizer(
-        &self,
-        namespace: &str,
-        name: &str,
-        uid: &str,
-    ) -> Result<(), WriteError> {
-        self.write(self.door.remove_finalizer(namespace, name, uid)).await
     }
 
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {

@@ -22,6 +22,7 @@ mod kinds;
 mod names;
 mod permissions;
 mod plugin;
+mod prune;
 mod shape;
 mod stopped;
 mod story;

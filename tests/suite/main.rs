@@ -4,5 +4,6 @@ mod documents;
 mod krew;
 mod laws;
 mod package;
+mod prune;
 mod reconcile;
 mod stopped;

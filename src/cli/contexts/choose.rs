@@ -6,7 +6,7 @@ use globset::Glob;
 use mctg::error;
 
 use super::kubeconfig::Source;
-use super::{ContextError, ContextOptions};
+use super::{ContextError, ContextOptions, Unread};
 
 /// The most near misses, or contexts, that a hint lists.
 const NAMES_SHOWN_MAX: usize = 5;
@@ -18,12 +18,13 @@ pub(super) struct Chosen {
     pub(super) reading: Vec<String>,
     pub(super) writing: BTreeSet<String>,
     pub(super) narrowed: bool,
+    pub(super) unread: Unread,
 }
 
 /// Chooses the contexts of a run (`product.md` 5.1).
 ///
 /// A changing verb observes what a reading verb would read, and always what it writes to; its
-/// `--context` therefore narrows nothing. `diff` prints what `reconcile` would do, so it chooses as
+/// `--context` therefore narrows nothing. What was declared lost is read too: one that answers is not. `diff` prints what `reconcile` would do, so it chooses as
 /// a changing verb does.
 pub(super) fn choose(
     options: &ContextOptions,
@@ -56,9 +57,42 @@ pub(super) fn choose(
     };
     let by_flag = !observe.is_empty() || (!options.writes && !given.is_empty());
     let mut all: Vec<String> = writing.clone();
-    all.extend(reading.into_iter().filter(|name| !writing.contains(name)));
-    let narrowed = matches!(source, Source::Pod(_)) || (by_flag && all.len() < names.len());
-    Ok(Chosen { reading: all, writing: writing.into_iter().collect(), narrowed })
+    let lost = lost(options, &names, source)?;
+    if let Some(context) = lost.iter().find(|name| writing.contains(name)) {
+        return Err(ContextError::WritesToLost { context: error::escape(context) });
+    }
+    for name in reading.into_iter().chain(lost.iter().cloned()) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    let in_pod = matches!(source, Source::Pod(_));
+    let narrowed = in_pod || (by_flag && all.len() < names.len());
+    let left_out = names.into_iter().filter(|name| !all.contains(name)).collect();
+    let unread = Unread { left_out, lost, in_pod };
+    Ok(Chosen { reading: all, writing: writing.into_iter().collect(), narrowed, unread })
+}
+
+/// The contexts that were declared gone for good: each by its name, for a glob would take in
+/// what nobody thought of.
+fn lost(
+    options: &ContextOptions,
+    names: &[String],
+    source: &Source,
+) -> Result<BTreeSet<String>, ContextError> {
+    // A pod knows no other contexts, and refuses what these are for.
+    if matches!(source, Source::Pod(_)) {
+        return Ok(BTreeSet::new());
+    }
+    let unknown = options.lost.iter().find(|name| !names.contains(name));
+    match unknown {
+        Some(name) => Err(ContextError::Unknown {
+            pattern: error::escape(name),
+            place: source.place(),
+            hint: near_misses(name, names),
+        }),
+        None => Ok(options.lost.iter().cloned().collect()),
+    }
 }
 
 fn current(source: &Source) -> Result<String, ContextError> {
@@ -249,6 +283,51 @@ mod tests {
         let names = [arn.to_owned()];
         assert_eq!(fitting("*blue", &names).unwrap(), [arn]);
         assert_eq!(fitting(arn, &names).unwrap(), [arn]);
+    }
+
+    /// Writes the reading set, what was left out and what was declared lost.
+    fn unread(options: &ContextOptions, lost: &[&str], environment: Option<&str>) -> String {
+        let lost = lost.iter().map(|name| (*name).to_owned()).collect();
+        let options = ContextOptions { lost, ..options.clone() };
+        let source = source(&["blue", "green", "prod-a", "prod-b"], Some("green"));
+        match choose(&options, environment, &source) {
+            Err(error) => format!("{error}; {}", error.hint()),
+            Ok(chosen) => {
+                let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
+                let unread = &chosen.unread;
+                let (left_out, lost) = (list(&unread.left_out), list(&unread.lost));
+                let reading = chosen.reading.join(" ");
+                format!("{reading} / {} / {}", left_out.join(" "), lost.join(" "))
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_read_is_known_however_it_was_left_out() {
+        let writes = |observe: &[&str]| options(true, &["green"], observe);
+        assert_eq!(unread(&writes(&[]), &[], None), "green blue prod-a prod-b /  / ");
+        assert_eq!(unread(&writes(&["blue"]), &[], None), "green blue / prod-a prod-b / ");
+        assert_eq!(unread(&writes(&[]), &[], Some("blue")), "green blue / prod-a prod-b / ");
+        assert_eq!(unread(&writes(&["*"]), &[], Some("blue")), "green blue prod-a prod-b /  / ");
+    }
+
+    #[test]
+    fn what_was_declared_lost_is_asked_and_counts_as_read() {
+        let writes = options(true, &["green"], &[]);
+        assert_eq!(unread(&writes, &["prod-a"], None), "green blue prod-a prod-b /  / prod-a");
+        assert_eq!(
+            unread(&writes, &["prod-a", "prod-b"], Some("blue")),
+            "green blue prod-a prod-b /  / prod-a prod-b"
+        );
+        assert_eq!(
+            unread(&writes, &["prod-*"], None),
+            "no context `prod-*` in kubeconfig `/k`; did you mean `prod-a`, `prod-b`?"
+        );
+        assert_eq!(
+            unread(&writes, &["green"], None),
+            "context `green` cannot be written to and be lost; choose where to write with \
+             `--context NAME`; by default it is the current context"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use mctg::report::{BindingReport, BindingStatus, Reconcile, Status};
+use mctg::report::{BindingReport, BindingStatus, Reconcile, Status, UnclaimedReport};
 use mctg::target::TargetGroupArn;
 use serde::Serialize;
 
@@ -87,7 +87,8 @@ pub(crate) fn status_lines(report: &Status, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
-/// Writes a line for each binding of a reconcile.
+/// Writes a line for each binding of a reconcile, then one for each group with targets that no
+/// cluster claims, where they were asked for.
 ///
 /// # Errors
 ///
@@ -106,7 +107,33 @@ pub(crate) fn reconcile_lines(report: &Reconcile, out: &mut dyn Write) -> io::Re
         };
         self::line(&line, out)?;
     }
+    for unclaimed in report.unclaimed.iter().flatten() {
+        let line = UnclaimedLine {
+            api_version: report.api_version,
+            kind: report.kind,
+            observed_at: report.observed_at,
+            dry_run: report.dry_run,
+            complete: report.complete,
+            demo: report.demo,
+            unclaimed,
+        };
+        self::line(&line, out)?;
+    }
     Ok(())
+}
+
+/// A group's line of `reconcile -o jsonl --prune-unclaimed`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UnclaimedLine<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    observed_at: Timestamp,
+    dry_run: bool,
+    complete: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    demo: bool,
+    unclaimed: &'a UnclaimedReport,
 }
 
 /// Writes one compact line of JSON.

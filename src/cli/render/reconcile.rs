@@ -13,6 +13,7 @@ use mctg::report::{
 use mctg::target::Target;
 
 use super::status::{demo_mark, read_line};
+use super::unclaimed;
 use super::{Look, Names, count, elapsed, findings, list, wrap};
 use crate::cli::exit::Exit;
 
@@ -41,7 +42,8 @@ pub(crate) fn plan(
         writeln!(out, "{line}")?;
     }
     writeln!(out)?;
-    bindings(&report.bindings, &names, look, out)
+    bindings(&report.bindings, &names, look, out)?;
+    unclaimed::plans(report, &names, look, out)
 }
 
 /// Writes the plan of each binding; those that are in sync share a line.
@@ -86,6 +88,7 @@ pub(crate) fn summary(
     let plans = || report.bindings.iter().map(|binding| &binding.plan);
     let register: usize = plans().map(|plan| plan.register.len()).sum();
     let deregister: usize = plans().map(|plan| plan.deregister.len()).sum();
+    let deregister = deregister + unclaimed::deregistrations(report);
     let ledgers =
         plans().filter_map(|plan| plan.ledger.as_ref()).filter(|it| it.is_change()).count();
     if register > 0 {
@@ -130,19 +133,17 @@ pub(crate) fn closing(
     for binding in &report.bindings {
         let failed = binding.steps.iter().filter(|step| step.result == StepResult::Failed);
         for step in failed {
-            let name = binding_name(binding, &names);
-            let error = escape(step.error.as_deref().unwrap_or("no reason given"));
-            let what = format!("{name}: failed to {}: {error}", action(step.action));
-            for (index, line) in wrap(&what, look.width - 2).iter().enumerate() {
-                let mark = if index == 0 { look.styles.bad("!") } else { " ".to_owned() };
-                writeln!(out, "{mark} {line}")?;
-            }
+            failure(&binding_name(binding, &names), step, look, out)?;
         }
+    }
+    for (group, step) in unclaimed::failures(report) {
+        failure(&escape(group.target_group_arn.name()), step, look, out)?;
     }
     tell_findings(report, &names, look, out)?;
     let sum = |wanted: Action| -> usize {
         let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
         steps
+            .chain(unclaimed::steps(report))
             .filter(|step| step.action == wanted && step.result == StepResult::Done)
             .map(|step| step.targets)
             .sum()
@@ -150,14 +151,16 @@ pub(crate) fn closing(
     let failed = report.bindings.iter().any(|binding| {
         binding.outcome == Outcome::Failed
             || binding.steps.iter().any(|step| step.result == StepResult::Failed)
-    });
+    }) || !unclaimed::failures(report).is_empty();
     let head = match () {
         () if report.interrupted => "Stopped",
         () if failed || report.timed_out => "Not all done",
         () => "Done",
     };
-    let tried = report.bindings.iter().any(|binding| !binding.steps.is_empty());
-    let withheld_any = report.bindings.iter().any(|b| !b.plan.blocked.is_empty());
+    let tried = report.bindings.iter().any(|binding| !binding.steps.is_empty())
+        || unclaimed::steps(report).next().is_some();
+    let withheld_any = report.bindings.iter().any(|b| !b.plan.blocked.is_empty())
+        || unclaimed::withheld(report).next().is_some();
     let mut text = if !tried && !failed && !withheld_any && exit == Exit::Fine {
         "Nothing to do.".to_owned()
     } else if tried {
@@ -236,8 +239,8 @@ fn left(report: &Reconcile) -> String {
     let each: Vec<String> = left
         .into_iter()
         .map(|(what, targets)| match what {
-            Action::Register | Action::Deregister => format!("{} {targets}", action(what)),
-            _ => action(what).to_owned(),
+            Action::Register | Action::Deregister => format!("{} {targets}", what.as_words()),
+            _ => what.as_words().to_owned(),
         })
         .collect();
     match () {
@@ -248,6 +251,16 @@ fn left(report: &Reconcile) -> String {
         () if report.complete => " Nothing was left undone.".to_owned(),
         () => " What was registered is in a ledger, and another run picks up from here.".to_owned(),
     }
+}
+
+fn failure(name: &str, step: &Step, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    let error = escape(step.error.as_deref().unwrap_or("no reason given"));
+    let what = format!("{name}: failed to {}: {error}", step.action.as_words());
+    for (index, line) in wrap(&what, look.width - 2).iter().enumerate() {
+        let mark = if index == 0 { look.styles.bad("!") } else { " ".to_owned() };
+        writeln!(out, "{mark} {line}")?;
+    }
+    Ok(())
 }
 
 /// A line of what is done while it is done: `   0:03  registered  2 targets`.
@@ -266,10 +279,10 @@ pub(crate) fn step_line(at: Duration, place: &str, step: &Step) -> String {
         StepResult::Done => format!("{word:<13} {thing}, {place}"),
         StepResult::Failed => {
             let error = step.error.as_deref().unwrap_or("no reason given");
-            format!("{:<13} to {}, {place}: {error}", "failed", action(step.action))
+            format!("{:<13} to {}, {place}: {error}", "failed", step.action.as_words())
         }
         StepResult::Skipped => {
-            format!("{:<13} not tried: to {}, {place}", "skipped", action(step.action))
+            format!("{:<13} not tried: to {}, {place}", "skipped", step.action.as_words())
         }
     };
     progress_line(at, &line)
@@ -303,8 +316,20 @@ fn looked_at(report: &Reconcile, writing: &[String], names: &Names) -> String {
         _ => String::new(),
     };
     let verb = if report.dry_run { "planning" } else { "writing" };
-    let only = if report.contexts.len() > shown.len() { " only" } else { "" };
-    format!("{read}; {verb} for {}{only}{beside}.", list(&shown))
+    let all = report.contexts.iter().filter(|context| !context.lost).count();
+    let only = if all > shown.len() { " only" } else { "" };
+    let lost: Vec<String> = report
+        .contexts
+        .iter()
+        .filter(|context| context.lost)
+        .map(|context| names.get(&context.context))
+        .collect();
+    let without = match lost.len() {
+        0 => String::new(),
+        1 => format!(", without {}, which is gone for good and does not answer", lost[0]),
+        _ => format!(", without {}, which are gone for good and do not answer", list(&lost)),
+    };
+    format!("{read}{without}; {verb} for {}{only}{beside}.", list(&shown))
 }
 
 fn beside(context: &ContextReport) -> String {
@@ -368,9 +393,9 @@ fn binding_plan(
     for ((held, reason, waiting_on), blocked) in withheld {
         let ids: Vec<String> = blocked.iter().filter_map(|blocked| target(blocked)).collect();
         let what = if ids.is_empty() {
-            action(held).to_owned()
+            held.as_words().to_owned()
         } else {
-            format!("{} {}", action(held), list(&ids))
+            format!("{} {}", held.as_words(), list(&ids))
         };
         let text = if held == Action::Nudge {
             let why = why_not_nudged(reason, &waiting(waiting_on, names));
@@ -401,7 +426,7 @@ fn binding_plan(
 }
 
 /// `sec default/nginx` with the context's short name.
-fn waiting(waiting_on: &str, names: &Names) -> String {
+pub(super) fn waiting(waiting_on: &str, names: &Names) -> String {
     match waiting_on.split_once(' ') {
         Some((context, rest)) => format!("{} {rest}", names.get(context)),
         None => names.get(waiting_on),
@@ -427,7 +452,13 @@ fn targets(
     Ok(())
 }
 
-fn row(mark: char, word: &str, text: &str, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn row(
+    mark: char,
+    word: &str,
+    text: &str,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let lines = wrap(text, look.width - INDENT);
     let first = lines.first().map(String::as_str).unwrap_or_default();
     let painted = match mark {
@@ -461,7 +492,7 @@ fn ledger_change(ledger: &LedgerReport) -> String {
     }
 }
 
-fn target(blocked: &BlockedReport) -> Option<String> {
+pub(super) fn target(blocked: &BlockedReport) -> Option<String> {
     let target = Target {
         id: blocked.id.clone()?,
         port: blocked.port?,
@@ -483,7 +514,8 @@ fn tell_findings(
     }
     let mut text = Vec::new();
     findings::write(&report.findings, names, look, &mut text)?;
-    let text = if report.bindings.is_empty() { &text } else { text.trim_ascii_start() };
+    let nothing_before = report.bindings.is_empty() && report.unclaimed.is_none();
+    let text = if nothing_before { &text } else { text.trim_ascii_start() };
     out.write_all(text)?;
     writeln!(out)
 }
@@ -524,19 +556,9 @@ fn withheld(report: &Reconcile) -> String {
         .iter()
         .flat_map(|binding| &binding.plan.blocked)
         .filter(|blocked| blocked.reason != BlockedReason::Unregistrable)
+        .chain(unclaimed::withheld(report))
         .count();
     if withheld == 0 { String::new() } else { format!(", {withheld} withheld") }
-}
-
-fn action(action: Action) -> &'static str {
-    match action {
-        Action::WriteLedger => "write the ledger",
-        Action::DeleteLedger => "delete the ledger",
-        Action::Register => "register",
-        Action::Deregister => "deregister",
-        Action::RemoveFinalizer => "remove the finalizer",
-        Action::Nudge => "nudge the controller",
-    }
 }
 
 /// `waiting  for the controllers of 2 bindings: 3 targets are open`.
@@ -561,7 +583,7 @@ fn why_not_nudged(reason: BlockedReason, waiting_on: &str) -> String {
     }
 }
 
-fn why(reason: BlockedReason, waiting_on: &str) -> String {
+pub(super) fn why(reason: BlockedReason, waiting_on: &str) -> String {
     match reason {
         BlockedReason::Contested => format!("{waiting_on} wants it, and does not track it"),
         BlockedReason::Silent => {
@@ -581,5 +603,7 @@ fn why(reason: BlockedReason, waiting_on: &str) -> String {
         BlockedReason::Changed => {
             "the world changed meanwhile; the next run judges again".to_owned()
         }
+        BlockedReason::NotUnhealthy => "not unhealthy; --include-healthy takes it out".to_owned(),
+        BlockedReason::Initial => "in its first health checks".to_owned(),
     }
 }

@@ -294,7 +294,7 @@ fn footer(report: &Status, run: &Run, look: &Look, out: &mut dyn Write) -> io::R
 
 /// `Read 2/3 contexts`; contexts of one cluster count once.
 pub(super) fn read_line(contexts: &[ContextReport]) -> String {
-    let own = || contexts.iter().filter(|context| context.same_as.is_none());
+    let own = || contexts.iter().filter(|context| context.same_as.is_none() && !context.lost);
     let read = own().filter(|context| context.reachable).count();
     format!("Read {read}/{} contexts", own().count())
 }

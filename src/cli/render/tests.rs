@@ -44,6 +44,7 @@ fn context(name: &str) -> ContextReport {
         reason: None,
         message: None,
         same_as: None,
+        lost: false,
         bindings: Some(1),
         controllers: Some(vec![ControllerReport {
             kind: Flavour::LoadBalancerController,
@@ -595,6 +596,7 @@ fn plan_report(dry_run: bool) -> Reconcile {
                         reason: BlockedReason::Contested,
                         waiting_on: Some(format!("{PRI} default/nginx")),
                     }],
+                    ..PlanReport::default()
                 },
                 steps: if dry_run { Vec::new() } else { steps() },
                 waiting_for: Vec::new(),
@@ -624,6 +626,7 @@ fn plan_report(dry_run: bool) -> Reconcile {
                 waiting_for: Vec::new(),
             },
         ],
+        unclaimed: None,
         findings: Vec::new(),
     }
 }
