@@ -596,7 +596,6 @@ fn plan_report(dry_run: bool) -> Reconcile {
                         reason: BlockedReason::Contested,
                         waiting_on: Some(format!("{PRI} default/nginx")),
                     }],
-                    ..PlanReport::default()
                 },
                 steps: if dry_run { Vec::new() } else { steps() },
                 waiting_for: Vec::new(),
