@@ -11,13 +11,14 @@ mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 
 pub(crate) use self::nudge::nudge_again;
 pub use self::prune::{GroupDone, prune};
 use self::targets::Failure;
 use crate::binding::{BindingRef, Flavour};
 use crate::cluster::{Cluster, WriteError};
+use crate::concurrent::boxed;
 use crate::elbv2::{Access, LoadBalancers};
 use crate::events::Event;
 use crate::facts::{Facts, Silence, SilenceReason};
@@ -117,11 +118,8 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
         plan.bindings.iter().filter(|plan| is_actionable(plan) && !plan.is_empty()).collect();
     let workers =
         ready.iter().filter_map(|plan| Worker::new(clusters, load_balancers, plan, listener));
-    let gaining = workers.map(async |mut worker: Worker<'_, C, L>| {
-        worker.gain().await;
-        worker
-    });
-    let mut workers: Vec<_> = stream::iter(gaining).buffered(BINDINGS_AT_ONCE).collect().await;
+    let mut workers: Vec<_> =
+        boxed(workers.map(Worker::gained)).buffered(BINDINGS_AT_ONCE).collect().await;
     let must_read_again = workers.iter().any(|worker| worker.goes_on() && worker.must_read_again());
     if must_read_again || lost_anything(&workers).await {
         let second = read_again().await;
@@ -150,7 +148,7 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
 async fn lost_anything<C: Cluster, L: LoadBalancers>(workers: &[Worker<'_, C, L>]) -> bool {
     let asking = workers.iter().filter(|worker| !worker.done.registered.is_empty());
     let lost = asking.map(Worker::has_lost_entries);
-    stream::iter(lost).buffered(BINDINGS_AT_ONCE).any(std::future::ready).await
+    boxed(lost).buffered(BINDINGS_AT_ONCE).any(std::future::ready).await
 }
 
 /// Says whether a plan may be acted on.
@@ -191,6 +189,12 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
     fn must_read_again(&self) -> bool {
         let past_controller = self.plan.is_beside_controller() && !self.done.registered.is_empty();
         self.plan.has_second_half() || past_controller
+    }
+
+    /// The same, once its ledger has gained and its targets are registered.
+    async fn gained(mut self) -> Self {
+        self.gain().await;
+        self
     }
 
     /// Writes the ledger before anything is registered, so that nothing can leak.

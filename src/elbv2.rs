@@ -3,6 +3,7 @@
 //! One narrow trait in our own words. `aws` (the adapter) and the simulator implement it; no SDK
 //! type passes this door.
 
+mod acknowledged;
 pub mod aws;
 mod clients;
 mod errors;

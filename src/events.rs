@@ -146,9 +146,7 @@ fn done(binding: &BindingReport) -> Vec<Told> {
             Action::RemoveFinalizer => {
                 ("FinalizerRemoved", "the controller's finalizer is gone".to_owned())
             }
-            Action::Nudge => {
-                ("Nudged", format!("its controller was made to look again, for {}", some(count)))
-            }
+            Action::Nudge => ("Nudged", "its controller was made to look again".to_owned()),
         };
         (Kind::Normal, reason.to_owned(), message)
     };

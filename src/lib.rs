@@ -55,6 +55,7 @@ pub mod binding;
 pub mod checkpoint;
 pub mod class;
 pub mod cluster;
+mod concurrent;
 pub mod elbv2;
 pub mod endpoints;
 pub mod error;

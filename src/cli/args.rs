@@ -114,7 +114,8 @@ pub(crate) struct Global {
     /// Group to impersonate in every cluster, repeatable
     #[arg(long = "as-group", value_name = "GROUP", global = true, help_heading = "Clusters")]
     pub(crate) impersonate_group: Vec<String>,
-    /// How long to wait for one answer of an API server, such as 10s or 1m; 0 waits for ever
+    /// How long to wait for one answer of an API server or of AWS, such as 10s or 1m; 0 waits for ever
+    /// (for AWS: 10s)
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s", global = true,
           hide_default_value = false, help_heading = "Clusters")]
     pub(crate) request_timeout: Duration,

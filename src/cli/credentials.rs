@@ -35,6 +35,8 @@ pub(crate) struct AwsOptions {
     pub(crate) endpoint_url: Option<String>,
     /// `--no-assume-role`.
     pub(crate) no_assume_role: bool,
+    /// `--request-timeout`: of one attempt.
+    pub(crate) attempt_timeout: Option<Duration>,
     /// `--aws-qps`.
     pub(crate) reads_per_second: Option<f64>,
     /// `HTTPS_PROXY`.
@@ -46,14 +48,22 @@ pub(crate) struct AwsOptions {
 impl AwsOptions {
     /// How the adapter is to call AWS.
     pub(crate) fn settings(&self) -> Settings {
+        let usual = Settings::default();
+        let attempt_timeout = self.attempt_timeout.unwrap_or(usual.attempt_timeout);
         Settings {
             endpoint_url: self.endpoint_url.clone(),
             assume_roles: !self.no_assume_role,
             limits: self.reads_per_second.map_or_else(Limits::default, Limits::of_reads_per_second),
-            ..Settings::default()
+            attempt_timeout,
+            // As many attempts that take their time as in the default.
+            operation_timeout: attempt_timeout.saturating_mul(OPERATION_PER_ATTEMPT),
+            ..usual
         }
     }
 }
+
+/// How often the time of one attempt all attempts of a call may take.
+const OPERATION_PER_ATTEMPT: u32 = 3;
 
 /// What `--profile` was given: `NAME` once, `CONTEXT=NAME` for each context.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -348,6 +358,28 @@ mod tests {
             entry_profiles: [("pri".to_owned(), "own".to_owned())].into(),
             ..AwsOptions::default()
         })
+    }
+
+    #[test]
+    fn flags_about_calls_reach_the_adapter() {
+        assert_eq!(AwsOptions::default().settings(), Settings::default());
+        let settings = AwsOptions {
+            endpoint_url: Some("http://127.0.0.1:1".to_owned()),
+            no_assume_role: true,
+            attempt_timeout: Some(Duration::from_secs(2)),
+            reads_per_second: Some(1.0),
+            ..AwsOptions::default()
+        }
+        .settings();
+        let expected = Settings {
+            endpoint_url: Some("http://127.0.0.1:1".to_owned()),
+            assume_roles: false,
+            limits: Limits::of_reads_per_second(1.0),
+            attempt_timeout: Duration::from_secs(2),
+            operation_timeout: Duration::from_secs(6),
+            ..Settings::default()
+        };
+        assert_eq!(settings, expected);
     }
 
     #[test]

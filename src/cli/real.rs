@@ -49,6 +49,7 @@ pub(crate) async fn run(
         region: global.region.clone(),
         endpoint_url: global.endpoint_url.clone(),
         no_assume_role: global.no_assume_role,
+        attempt_timeout: Some(global.request_timeout).filter(|time| !time.is_zero()),
         reads_per_second: global.aws_qps,
         https_proxy: environment.https_proxy.clone(),
         no_proxy: environment.no_proxy.clone(),

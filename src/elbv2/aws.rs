@@ -8,6 +8,7 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::error::SdkError;
 use futures::future::{BoxFuture, FutureExt, join_all, ready};
 
+use super::acknowledged::Acknowledged;
 use super::clients::Clients;
 pub use super::clients::{http_client, http_client_through};
 pub use super::limiter::{Limits, Rate};
@@ -380,6 +381,8 @@ impl LoadBalancers for AwsLoadBalancers {
             .register_targets()
             .target_group_arn(arn.as_str())
             .set_targets(Some(sent))
+            .customize()
+            .interceptor(Acknowledged { element: "RegisterTargetsResponse" })
             .send();
         line.write(&doing, call).await?;
         Ok(())
@@ -402,6 +405,8 @@ impl LoadBalancers for AwsLoadBalancers {
             .deregister_targets()
             .target_group_arn(arn.as_str())
             .set_targets(Some(sent))
+            .customize()
+            .interceptor(Acknowledged { element: "DeregisterTargetsResponse" })
             .send();
         line.write(&doing, call).await?;
         Ok(())

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use futures::StreamExt;
-use futures::stream;
 
 use super::look::Look;
 use super::{CONCURRENCY, Named, group_of};
 use crate::cluster::Cluster;
+use crate::concurrent::boxed;
 use crate::elbv2::Access;
 use crate::facts::{Reading, Silence, SilenceReason};
 use crate::target::TargetGroupArn;
@@ -69,16 +69,17 @@ impl Accesses {
     pub(super) async fn ask_each<'a, T, F>(
         &'a self,
         arns: impl IntoIterator<Item = &'a TargetGroupArn>,
-        call: impl Fn(Access, &'a TargetGroupArn) -> F,
+        call: impl Fn(Access, &'a TargetGroupArn) -> F + Sync,
     ) -> BTreeMap<&'a TargetGroupArn, Reading<T>>
     where
-        F: Future<Output = Reading<T>>,
+        T: Send,
+        F: Future<Output = Reading<T>> + Send,
     {
         let call = &call;
         let asking = arns
             .into_iter()
             .map(|arn| async move { (arn, self.ask(arn, |access| call(access, arn)).await) });
-        stream::iter(asking).buffer_unordered(CONCURRENCY).collect().await
+        boxed(asking).buffer_unordered(CONCURRENCY).collect().await
     }
 
     /// Asks about keys in batches, each with the accesses of the group it comes from; keys whose
@@ -90,7 +91,7 @@ impl Accesses {
     ) -> BTreeMap<K, Reading<T>>
     where
         K: Ord + Clone,
-        F: Future<Output = BTreeMap<K, Reading<T>>>,
+        F: Future<Output = BTreeMap<K, Reading<T>>> + Send,
     {
         let mut answers: BTreeMap<K, Reading<T>> = BTreeMap::new();
         for turn in 0.. {
@@ -109,7 +110,7 @@ impl Accesses {
                 break;
             }
             let asking = batches.into_iter().map(|(access, keys)| call(access.clone(), keys));
-            for (key, answer) in stream::iter(asking)
+            for (key, answer) in boxed(asking)
                 .buffer_unordered(CONCURRENCY)
                 .collect::<Vec<_>>()
                 .await

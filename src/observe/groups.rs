@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use futures::StreamExt;
 use futures::future::join3;
-use futures::{StreamExt, stream};
 
 use super::access::Accesses;
 use super::look::Look;
 use super::{CONCURRENCY, Named};
 use crate::binding::Binding;
 use crate::cluster::Cluster;
+use crate::concurrent::boxed;
 use crate::elbv2::{Access, LoadBalancers};
 use crate::endpoints::Node;
 use crate::facts::{GroupFacts, Reading, Silence, SilenceReason};
@@ -47,7 +48,7 @@ pub(super) async fn resolve_names<C: Cluster, L: LoadBalancers>(
             }
         })
     });
-    stream::iter(asking).buffer_unordered(CONCURRENCY).collect().await
+    boxed(asking).buffer_unordered(CONCURRENCY).collect().await
 }
 
 async fn by_name<C: Cluster, L: LoadBalancers>(

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::StreamExt;
 use futures::future::join_all;
-use futures::{StreamExt, stream};
 
 use super::CONCURRENCY;
 use crate::cluster::Cluster;
+use crate::concurrent::boxed;
 use crate::endpoints::{self, Pod, PodName};
 use crate::facts::{Aliveness, ClusterFacts, Facts, Holder, Reading};
 use crate::target::Target;
@@ -97,12 +98,12 @@ async fn holders<C: Cluster>(
 ) -> BTreeMap<String, Reading<Vec<Holder>>> {
     let is_instance = |id: &&String| id.parse::<std::net::IpAddr>().is_err();
     let (instances, pods): (Vec<&String>, Vec<&String>) = addresses.iter().partition(is_instance);
-    let by_pod = stream::iter(pods).map(|address| async move {
+    let by_pod = pods.into_iter().map(|address| async move {
         let pods = cluster.pods_with_address(address).await;
         (address.clone(), pods.map(|pods| pods.into_iter().map(Holder::Pod).collect()))
     });
     let mut holders: BTreeMap<String, Reading<Vec<Holder>>> =
-        by_pod.buffer_unordered(CONCURRENCY).collect().await;
+        boxed(by_pod).buffer_unordered(CONCURRENCY).collect().await;
     if !instances.is_empty() {
         let nodes = cluster.nodes().await;
         for id in instances {

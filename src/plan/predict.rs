@@ -96,6 +96,9 @@ fn registered_within(
     unmatched.iter().take(room).filter(registrable).map(|target| (*target).clone()).collect()
 }
 
+#[cfg(all(test, feature = "sim"))]
+mod played;
+
 #[cfg(test)]
 mod tests {
     use super::*;

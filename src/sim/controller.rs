@@ -35,6 +35,7 @@ mod ledger;
 mod memory;
 mod pass;
 mod queue;
+mod simulated;
 mod targets;
 mod worker;
 
@@ -46,7 +47,8 @@ pub use self::api::{Api, Failure, Gate, Key, Patch, View};
 use self::memory::Memory;
 pub use self::pass::Ended;
 pub use self::queue::Worked;
-pub use self::worker::{SimApi, Worker};
+pub use self::simulated::SimApi;
+pub use self::worker::Worker;
 
 /// How the controller was started: its command line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use futures::future::{Either, select};
 use tokio::sync::watch;
@@ -50,6 +51,7 @@ struct Entered {
     step: Step,
     hook: Option<Hook>,
     lost: Option<Strikes>,
+    turns: u32,
 }
 
 #[derive(Default)]
@@ -60,6 +62,8 @@ struct State {
     /// Which calls to lose, by their number.
     losses: BTreeMap<usize, Strikes>,
     hook: Option<Hook>,
+    /// How long calls take, in turns of whoever polls them.
+    dawdle: Option<u64>,
 }
 
 impl Default for Steps {
@@ -93,6 +97,12 @@ impl Steps {
     /// Calls no hook any more.
     pub fn clear_hook(&self) {
         self.state().hook = None;
+    }
+
+    /// Lets every call wait a few turns before and after its effect, as `seed` decides: what is
+    /// called at the same time interleaves, and a run that is dropped is dropped in all of them.
+    pub fn dawdle(&self, seed: u64) {
+        self.state().dawdle = Some(seed);
     }
 
     /// Loses the `n`th call from now (0 is the next) with its answer, whoever is called: the
@@ -140,6 +150,9 @@ impl Steps {
         if let Some(hook) = entered.hook {
             hook(&entered.step);
         }
+        for _ in 0..entered.turns {
+            turn().await;
+        }
         entered.lost
     }
 
@@ -158,13 +171,35 @@ impl Steps {
         }
         let (callee, operation) = (callee.to_owned(), operation.to_owned());
         let step = Step { number, callee, operation, moment };
-        Some(Entered { step, hook: state.hook.clone(), lost })
+        let turns = state.dawdle.map_or(0, |seed| turns(seed, number));
+        Some(Entered { step, hook: state.hook.clone(), lost, turns })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A test that panicked while it held the lock has already failed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many turns a step takes: none to three, mixed well (the finaliser of SplitMix64).
+fn turns(seed: u64, number: usize) -> u32 {
+    let mut mixed = seed.wrapping_add((number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) % 4) as u32
+}
+
+/// Is polled once more before it goes on.
+async fn turn() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

@@ -14,12 +14,19 @@ use crate::support::shop::{BLUE, GREEN, Shop, targets};
 use crate::support::trouble::GONE;
 
 /// Checks all that holds where a group could not be read; returns what `status` said.
+///
+/// The four programs run at the same time: they change nothing, and most of their time they wait
+/// before they try again.
 async fn hides_the_group(shop: &Shop, desk: &Desk, reason: &str) -> Finished {
     let before = shop.world().await;
-    let text = desk.mctg("status").await;
+    let (text, document, run, diff) = tokio::join!(
+        desk.mctg("status"),
+        desk.mctg("status -o json"),
+        desk.mctg("reconcile --all-contexts --yes"),
+        desk.mctg("diff"),
+    );
     text.ends(3).says("INCOMPLETE").says("AWS did not tell.").says("MCTG903 AwsUnreadable");
     text.says(reason).says("Read 2/2 contexts");
-    let document = desk.mctg("status -o json").await;
     document.ends(3);
     assert_eq!(document.json()["complete"], false);
     for (context, pods) in [("blue", BLUE.len()), ("green", GREEN.len())] {
@@ -28,12 +35,17 @@ async fn hides_the_group(shop: &Shop, desk: &Desk, reason: &str) -> Finished {
         assert_eq!((&row["registered"], &row["healthy"]), (&json!(null), &json!(null)), "{row:#}");
         assert_eq!(row["state"], "unknown", "{row:#}");
     }
-    let run = desk.mctg("reconcile --all-contexts --yes").await;
     run.ends(3).says(reason);
-    desk.mctg("diff").await.ends(3).says("Nothing was changed. Exit 3.");
+    diff.ends(3).says("Nothing was changed. Exit 3.");
     assert_eq!(shop.world().await, before);
     text
 }
+
+/// How many programs [`hides_the_group`] runs; each asks for the group's health once.
+const PROGRAMS: usize = 4;
+
+/// How often one call is made that fails in a way that may pass (`facts/elbv2.md` 3.3).
+const ATTEMPTS: usize = 4;
 
 #[tokio::test]
 async fn credentials_that_are_missing() {
@@ -59,52 +71,8 @@ async fn a_profile_that_does_not_exist() {
     desk.mctg("status --profile bleu=prod").await.ends(2).says("did you mean blue?");
 }
 
-#[tokio::test]
-async fn credentials_that_expired() {
-    let shop = Shop::open().await;
-    for operation in Operation::ALL {
-        shop.refuse(operation, &ApiError::expired_token());
-    }
-    let said = hides_the_group(
-        &shop,
-        &shop.machine(),
-        "ExpiredToken: The security token included in the request is expired",
-    )
-    .await;
-    said.says("renew the credentials (log in again)");
-}
-
-#[tokio::test]
-async fn credentials_that_are_wrong() {
-    let wrong = [
-        ("InvalidClientTokenId", "The security token included in the request is invalid."),
-        ("SignatureDoesNotMatch", "The request signature we calculated does not match."),
-    ];
-    for (code, message) in wrong {
-        let told = message.trim_end_matches('.');
-        let shop = Shop::open().await;
-        for operation in Operation::ALL {
-            shop.refuse(operation, &ApiError::new(403, code, message));
-        }
-        hides_the_group(&shop, &shop.machine(), &format!("{code}: {told}; the ")).await;
-    }
-}
-
 fn denied(action: Operation) -> ApiError {
     ApiError::access_denied("arn:aws:iam::111122223333:user/ci", action.as_str())
-}
-
-#[tokio::test]
-async fn health_that_may_not_be_described() {
-    let shop = Shop::open().await;
-    shop.refuse(Operation::DescribeTargetHealth, &denied(Operation::DescribeTargetHealth));
-    let said = hides_the_group(
-        &shop,
-        &shop.machine(),
-        "is not authorized to perform: elasticloadbalancing:DescribeTargetHealth",
-    )
-    .await;
-    said.says("That hides the targets of k8s-default-shop.");
 }
 
 #[tokio::test]
@@ -319,6 +287,114 @@ async fn a_role_that_is_refused() {
     assert!(matches!(without.code, Some(0 | 1)), "{without:#?}");
 }
 
+/// Every way in which ELBv2 can fail to tell, how often it is asked, and what is told of it.
+#[tokio::test]
+async fn what_may_pass_is_tried_four_times_and_what_will_not_once() {
+    let refused = |status, code, message| Trouble::Refused(ApiError::new(status, code, message));
+    let denied = Trouble::Refused(denied(Operation::DescribeTargetHealth));
+    let health = "The health of the specified targets could not be retrieved";
+    let cases = [
+        (refused(400, "Throttling", "Rate exceeded"), ATTEMPTS, "Throttling: Rate exceeded"),
+        (refused(400, "ThrottlingException", "Slow"), ATTEMPTS, "ThrottlingException: Slow"),
+        (refused(429, "TooManyRequestsException", "Slow"), ATTEMPTS, "TooManyRequestsException: "),
+        (refused(500, "InternalFailure", "Oops"), ATTEMPTS, "InternalFailure: Oops"),
+        (refused(500, "HealthUnavailable", health), ATTEMPTS, "HealthUnavailable: The health"),
+        (refused(503, "ServiceUnavailable", "Later"), ATTEMPTS, "ServiceUnavailable: Later"),
+        (Trouble::Closed, ATTEMPTS, "no answer from ELBv2: connection closed"),
+        (refused(400, "ValidationError", "No such thing"), 1, "ValidationError: No such thing"),
+        (refused(400, "NobodyKnowsThisCode", "Odd"), 1, "NobodyKnowsThisCode: Odd"),
+        (Trouble::Garbage, 1, "is not one of ELBv2"),
+        // Once with the credentials of each context that binds the group.
+        (denied, 2, "is not authorized to perform: elasticloadbalancing:DescribeTargetHealth"),
+    ];
+    let shop = Shop::open().await;
+    let (desk, server) = (shop.machine(), shop.elbv2.server());
+    for (trouble, attempts, reason) in cases {
+        server.clear_requests();
+        shop.trouble(Operation::DescribeTargetHealth, &trouble);
+        let said = hides_the_group(&shop, &desk, reason).await;
+        said.says("That hides the targets of k8s-default-shop.");
+        let asked = server.count(Operation::DescribeTargetHealth);
+        assert_eq!(asked, attempts * PROGRAMS, "{trouble:?}");
+        shop.elbv2.forget_faults();
+    }
+    desk.mctg("status").await.ends(0);
+}
+
+#[tokio::test]
+async fn credentials_that_are_of_no_use() {
+    let renew = "renew the credentials (log in again)";
+    let shop = Shop::open().await;
+    for (code, message, hint) in [
+        ("ExpiredToken", "The security token included in the request is expired", renew),
+        ("InvalidClientTokenId", "The security token included in the request is invalid", "; the "),
+        ("SignatureDoesNotMatch", "The request signature we calculated does not match", "; the "),
+        // What AWS says where the clock here is wrong.
+        ("RequestExpired", "Request has expired", ""),
+    ] {
+        for operation in Operation::ALL {
+            shop.refuse(operation, &ApiError::new(403, code, message));
+        }
+        let said = hides_the_group(&shop, &shop.machine(), &format!("{code}: {message}")).await;
+        said.says(hint);
+        shop.elbv2.forget_faults();
+    }
+}
+
+/// `--request-timeout` bounds an attempt, and three times that all attempts of a call: with the
+/// default this would take half a minute.
+#[tokio::test]
+async fn an_aws_that_says_nothing_costs_time_and_nothing_else() {
+    let shop = Shop::open().await;
+    shop.trouble(Operation::DescribeTargetHealth, &Trouble::Silent);
+    let before = shop.world().await;
+    let said = shop.machine().mctg("status --request-timeout 500ms").await;
+    said.ends(3).says("ELBv2 did not answer within").says("MCTG903 AwsUnreadable");
+    let asked = shop.elbv2.server().count(Operation::DescribeTargetHealth);
+    assert!((1..=ATTEMPTS).contains(&asked), "asked {asked} times");
+    assert_eq!(shop.world().await, before);
+}
+
+/// The same on the way in: what is registered may be, or may not be, and is in a ledger first.
+#[tokio::test]
+async fn changes_that_run_into_trouble_lose_nothing_and_leak_nothing() {
+    let refused = |status, code, message| Trouble::Refused(ApiError::new(status, code, message));
+    let shop = Shop::open().await;
+    let (desk, server) = (shop.machine(), shop.elbv2.server());
+    for operation in [Operation::RegisterTargets, Operation::DeregisterTargets] {
+        for (trouble, attempts) in [
+            (refused(400, "Throttling", "Rate exceeded"), ATTEMPTS),
+            (refused(500, "InternalFailure", "Oops"), ATTEMPTS),
+            (Trouble::Closed, ATTEMPTS),
+            (refused(400, "ValidationError", "'shop' is not a valid target group ARN"), 1),
+            (Trouble::Garbage, 1),
+        ] {
+            let what = format!("{operation}: {trouble:?}");
+            shop.drift_in_both().await;
+            server.clear_requests();
+            shop.trouble(operation, &trouble);
+            let run = desk.mctg("reconcile --yes").await;
+            run.ends(3).says("Not all done");
+            assert_eq!(server.count(operation), attempts, "{what}");
+            shop.elbv2.forget_faults();
+            let after = shop.registered();
+            for kept in targets(BLUE[1..].iter().chain(&GREEN[1..]).copied()) {
+                assert!(after.contains(&kept), "{what}: {kept} is lost: {after:?}");
+            }
+            let tracked = text_of(&shop.pair.blue.get(&ledger("default", "shop", "")).await);
+            for target in targets(BLUE) {
+                assert!(tracked.contains(&target), "{what}: {target} leaks: {tracked}");
+            }
+            let kept = after.contains(&format!("{}:80", GONE[0]));
+            assert_eq!(kept, operation == Operation::DeregisterTargets, "{what}: {after:?}");
+            assert_eq!(kept, tracked.contains(GONE[0]), "{what}: {tracked}");
+            desk.mctg("reconcile --all-contexts --yes").await.ends(0);
+            shop.elbv2.drain();
+            assert_eq!(shop.registered(), targets(BLUE.into_iter().chain(GREEN)), "{what}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_was_throttled_comes_the_next_time() {
     let shop = Shop::open().await;
@@ -329,34 +405,6 @@ async fn an_answer_that_was_throttled_comes_the_next_time() {
     let document = shop.machine().mctg("status -o json").await;
     document.ends(0).tells_all_of("blue");
     document.tells_all_of("green");
-}
-
-#[tokio::test]
-async fn throttling_that_does_not_end() {
-    let shop = Shop::open().await;
-    shop.refuse(Operation::DescribeTargetHealth, &ApiError::throttling());
-    hides_the_group(&shop, &shop.machine(), "Throttling: Rate exceeded").await;
-}
-
-#[tokio::test]
-async fn answers_that_are_garbled() {
-    let shop = Shop::open().await;
-    shop.trouble(Operation::DescribeTargetHealth, &Trouble::Garbage);
-    hides_the_group(&shop, &shop.machine(), "is not one of ELBv2").await;
-}
-
-#[tokio::test]
-async fn an_aws_that_fails() {
-    let shop = Shop::open().await;
-    shop.refuse(Operation::DescribeTargetHealth, &ApiError::internal_failure());
-    hides_the_group(&shop, &shop.machine(), "InternalFailure").await;
-}
-
-#[tokio::test]
-async fn connections_that_are_closed() {
-    let shop = Shop::open().await;
-    shop.trouble(Operation::DescribeTargetHealth, &Trouble::Closed);
-    hides_the_group(&shop, &shop.machine(), "no answer from ELBv2: ").await;
 }
 
 #[tokio::test]
@@ -373,16 +421,6 @@ async fn an_endpoint_that_is_no_url() {
     let said = shop.machine().mctg("status --endpoint-url nonsense").await;
     said.says("endpoint");
     assert!(matches!(said.code, Some(2 | 3)), "{said:#?}");
-    assert_eq!(shop.world().await, before);
-}
-
-#[tokio::test]
-async fn an_aws_that_says_nothing_costs_time_and_nothing_else() {
-    let shop = Shop::open().await;
-    shop.trouble(Operation::DescribeTargetHealth, &Trouble::Silent);
-    let before = shop.world().await;
-    let said = shop.machine().mctg("status").await;
-    said.ends(3).says("ELBv2 did not answer within").says("MCTG903 AwsUnreadable");
     assert_eq!(shop.world().await, before);
 }
 

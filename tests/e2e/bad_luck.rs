@@ -6,8 +6,9 @@ use mctg::sim::faults::Fault;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::cluster::until;
+use crate::support::cluster::{Cluster, until};
 use crate::support::objects::ledger;
+use crate::support::programs::Finished;
 use crate::support::shop::{BLUE, GREEN, Shop, targets};
 use crate::support::trouble::GONE;
 
@@ -185,8 +186,12 @@ async fn two_runs_at_the_same_time() {
     }
 }
 
-#[tokio::test]
-async fn an_etcd_that_stops_midway_loses_nothing() {
+/// Lets something happen to blue's servers while targets are being registered; returns what the run
+/// said. Whatever that was, nothing is lost, nothing leaks, and the next run repairs the rest.
+async fn survives(
+    strike: impl AsyncFnOnce(&mut Cluster),
+    mend: impl AsyncFnOnce(&mut Cluster),
+) -> Finished {
     let mut shop = Shop::open().await;
     shop.drift_in_both().await;
     shop.elbv2.server().fail_next(
@@ -196,11 +201,41 @@ async fn an_etcd_that_stops_midway_loses_nothing() {
     let desk = shop.machine();
     let running = desk.start_mctg("reconcile --yes --request-timeout 3s");
     until("it registers", async || shop.elbv2.server().count(Operation::RegisterTargets) > 0).await;
-    shop.pair.blue.stop_etcd();
+    strike(&mut shop.pair.blue).await;
     let said = running.finish().await;
-    said.ends(3);
-    assert!(shop.elbv2.registered(&shop.group).contains(&format!("{}:80", GONE[0])), "{said:#?}");
-    shop.pair.blue.restart().await;
+    assert!(matches!(said.code, Some(0 | 3)), "{said:#?}");
+    said.ends(said.code.expect("it ended by itself"));
+    let registered = shop.registered();
+    for kept in targets(BLUE[1..].iter().chain(&GREEN[1..]).copied()) {
+        assert!(registered.contains(&kept), "{kept} is lost: {registered:?}\n{said:#?}");
+    }
+    // What it says about the stale target is what became of it.
+    let went = !registered.contains(&format!("{}:80", GONE[0]));
+    assert_eq!(went, said.text().contains("1 deregistered"), "{registered:?}\n{said:#?}");
+    mend(&mut shop.pair.blue).await;
     until("blue is read", async || desk.mctg("status").await.code != Some(3)).await;
     heals(&shop).await;
+    said
+}
+
+#[tokio::test]
+async fn an_etcd_that_stops_midway_loses_nothing() {
+    let said = survives(async |blue| blue.stop_etcd(), Cluster::restart).await;
+    said.ends(3).says("Not all done");
+}
+
+#[tokio::test]
+async fn an_api_server_that_is_restarted_midway_loses_nothing() {
+    let restart = async |blue: &mut Cluster| {
+        blue.stop_api_server();
+        blue.restart().await;
+    };
+    survives(restart, async |_| {}).await;
+}
+
+#[tokio::test]
+async fn an_api_server_that_stops_answering_midway_loses_nothing() {
+    let hold = async |blue: &mut Cluster| blue.pause_api_server();
+    let said = survives(hold, async |blue| blue.resume_api_server()).await;
+    said.ends(3).says("its cluster did not answer");
 }

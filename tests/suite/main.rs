@@ -1,6 +1,8 @@
 //! Tests that need nothing but the toolchain, by what they protect.
 
+mod cancel;
 mod documents;
+mod embedding;
 mod krew;
 mod laws;
 mod package;

@@ -837,6 +837,108 @@ async fn calls_carry_the_programs_name() {
     assert!(server.last().head.contains(&name), "{}", server.last().head);
 }
 
+/// Calls go out as far as the buckets reach; the next token would come in a quarter of an hour.
+#[tokio::test]
+async fn calls_beyond_the_burst_wait_and_reads_and_writes_have_their_own() {
+    let server = Server::start(|request| match request.action() {
+        "DescribeTargetHealth" => no_targets(),
+        action => result(action, ""),
+    })
+    .await;
+    let rate = |burst| Rate { burst, per_second: 0.001 };
+    let limits = Limits { reads: rate(3), writes: rate(2) };
+    let aws = AwsLoadBalancers::with_settings(config(), Settings { limits, ..server.settings() });
+    let mut calls = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let aws = aws.clone();
+        calls.spawn(async move {
+            let (access, group) = (access(), group_arn(&format!("web-{}", n / 2)));
+            let target = Target::new("10.0.0.1", 80);
+            let target = Registration { target, availability_zone: None };
+            match n % 2 {
+                0 => aws.targets(&access, &group).await.map(drop).unwrap(),
+                _ => aws.register(&access, &group, &[target]).await.unwrap(),
+            }
+        });
+    }
+    for _ in 0..5 {
+        calls.join_next().await.unwrap().unwrap();
+    }
+    assert!(calls.try_join_next().is_none());
+    let mut actions = server.actions();
+    actions.sort();
+    assert_eq!(actions, [["DescribeTargetHealth"; 3].as_slice(), &["RegisterTargets"; 2]].concat());
+}
+
+/// A reply that is lost after its effect: the SDK asks again, and asking again does no harm.
+#[tokio::test]
+async fn a_change_whose_reply_is_lost_is_asked_for_again() {
+    for action in ["RegisterTargets", "DeregisterTargets"] {
+        let mut lost = 2;
+        let server = Server::start(move |_| match lost {
+            0 => result(action, ""),
+            _ => {
+                lost -= 1;
+                Answer::Close
+            }
+        })
+        .await;
+        let aws = server.load_balancers();
+        let (access, group, target) = (access(), group_arn("web"), Target::new("10.0.0.1", 80));
+        let done = match action {
+            "RegisterTargets" => {
+                let target = Registration { target, availability_zone: None };
+                aws.register(&access, &group, &[target]).await
+            }
+            _ => {
+                let health = Health::plain(HealthState::Healthy);
+                let target = TargetDescription { target, availability_zone: None, health };
+                aws.deregister(&access, &group, &[target]).await
+            }
+        };
+        assert_eq!(done, Ok(()));
+        let requests = server.requests.lock().unwrap();
+        assert_eq!(requests.len(), 3);
+        assert!(requests.iter().all(|request| request.form == requests[0].form));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_or_cut_off_is_no_empty_group() {
+    let Answer::Xml(_, whole) = no_targets() else { unreachable!("it is XML") };
+    for body in ["", &whole[..whole.len() / 2], "<DescribeTargetHealthResponse/>"] {
+        let (answer, body) = (body.to_owned(), body.to_owned());
+        let server = Server::start(move |_| Answer::Xml(200, answer.clone())).await;
+        assert_eq!(silence(&server).await.0, SilenceReason::Garbled, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_elbv2_did_not_acknowledge_is_not_done() {
+    let Answer::Xml(_, other) = no_targets() else { unreachable!("it is XML") };
+    for body in ["", "<html>portal", &other] {
+        let answer = body.to_owned();
+        let server = Server::start(move |_| Answer::Xml(200, answer.clone())).await;
+        let aws = server.load_balancers();
+        let (access, group, target) = (access(), group_arn("web"), Target::new("10.0.0.1", 80));
+        let health = Health::plain(HealthState::Healthy);
+        let listed = TargetDescription { target: target.clone(), availability_zone: None, health };
+        let new = Registration { target, availability_zone: None };
+        for done in [
+            aws.register(&access, &group, &[new]).await,
+            aws.deregister(&access, &group, &[listed]).await,
+        ] {
+            let garbled = matches!(
+                &done,
+                Err(CallError::Failed(silence)) if silence.reason == SilenceReason::Garbled
+            );
+            assert!(garbled, "{body}: {done:?}");
+        }
+        // It may have been done: the next run will see.
+        assert_eq!(server.actions(), ["RegisterTargets", "DeregisterTargets"]);
+    }
+}
+
 fn role(external_id: Option<&str>) -> Access {
     let role = Role {
         arn: "arn:aws:iam::444455556666:role/shared".to_owned(),

@@ -227,7 +227,7 @@ impl Model {
         paging.cut(found, self.settings.page_size_max)
     }
 
-    /// DescribeRules: a listener's default action is a rule too, the last one.
+    /// DescribeRules: by priority; a listener's default action is a rule too, the last one.
     ///
     /// # Errors
     ///
@@ -245,7 +245,10 @@ impl Model {
         let found: Vec<Rule> = if let Some(arn) = &filter.listener_arn {
             let listener = self.listener(arn)?;
             let of_listener = self.rules.values().filter(|rule| rule.listener_arn == *arn);
-            of_listener.cloned().chain([default_rule(listener)]).collect()
+            let mut rules: Vec<Rule> = of_listener.cloned().collect();
+            rules.sort_by_key(|rule| rule.priority.parse::<u32>().ok());
+            rules.push(default_rule(listener));
+            rules
         } else {
             let named = |arn: &String| {
                 self.check_arn(arn, Kind::Rule)?;

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::cluster::POLL;
 use super::scratch::Scratch;
 use super::servers::{Server, free_port, once, target};
+
+/// The key of the account that moto starts with.
+const KEY: &str = "AKIDEXAMPLE";
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,27 +48,77 @@ impl Moto {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Makes one call of `service`'s Query API and returns the HTTP status and the XML.
+    /// The same server, asked with another access key: of another account.
+    pub(crate) fn with_key(&self, access_key: String) -> Asker {
+        Asker { port: self.port, access_key }
+    }
+
+    /// See [`Asker::ask`].
+    pub(crate) async fn ask(&self, service: &str, action: &str, query: &str) -> String {
+        self.with_key(KEY.to_owned()).ask(service, action, query).await
+    }
+
+    /// See [`Asker::make`].
+    pub(crate) async fn make(&self, service: &str, action: &str, query: &str, id: &str) -> String {
+        self.with_key(KEY.to_owned()).make(service, action, query, id).await
+    }
+
+    /// Everything that it holds, by service and type of thing.
+    pub(crate) async fn data(&self) -> Value {
+        let request =
+            "GET /moto-api/data.json HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+        serde_json::from_str(&exchange(self.port, request).await).expect("it is JSON")
+    }
+}
+
+/// Whose access key requests are signed with decides about the account.
+pub(crate) struct Asker {
+    port: u16,
+    access_key: String,
+}
+
+impl Asker {
+    /// Makes one call of a service's Query API that succeeds, and returns the XML.
     ///
     /// Written out by hand so that nothing under test is used to look at what it did.
-    pub(crate) async fn call(&self, service: &str, query: &str) -> (u16, String) {
+    pub(crate) async fn ask(&self, service: &str, action: &str, query: &str) -> String {
+        let (scope, version) = match service {
+            "ec2" => ("ec2", "2016-11-15"),
+            "elbv2" => ("elasticloadbalancing", "2015-12-01"),
+            "sts" => ("sts", "2011-06-15"),
+            _ => panic!("no test asks {service}"),
+        };
+        let form = format!("Action={action}&Version={version}&{query}");
         let request = format!(
             "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/{service}/aws4_request, \
-             SignedHeaders=host, Signature=0\r\n\r\n{query}",
-            query.len()
+             Authorization: AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/{scope}/aws4_request, \
+             SignedHeaders=host, Signature=0\r\n\r\n{form}",
+            form.len(),
+            self.access_key,
         );
-        let mut stream =
-            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.expect("moto listens");
-        stream.write_all(request.as_bytes()).await.expect("moto reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("moto answers");
-        let (head, body) =
-            answer.split_once("\r\n\r\n").expect("an HTTP answer has a head and a body");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.expect("an HTTP answer starts with its status"), body.to_owned())
+        exchange(self.port, &request).await
     }
+
+    /// Makes a call, and returns the text of the answer's first element of that name.
+    pub(crate) async fn make(&self, service: &str, action: &str, query: &str, id: &str) -> String {
+        let answer = self.ask(service, action, query).await;
+        let found =
+            answer.split_once(&format!("<{id}>")).and_then(|(_, rest)| rest.split_once('<'));
+        let (text, _) = found.unwrap_or_else(|| panic!("no <{id}>: {answer}"));
+        text.to_owned()
+    }
+}
+
+/// Sends a request over a connection of its own, and returns the body of a 200.
+async fn exchange(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("moto listens");
+    stream.write_all(request.as_bytes()).await.expect("moto reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("moto answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer has a head and a body");
+    assert_eq!(head.split(' ').nth(1), Some("200"), "{request}: {answer}");
+    body.to_owned()
 }
 
 fn program() -> PathBuf {

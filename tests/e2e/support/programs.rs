@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -93,6 +94,15 @@ impl Desk {
         self.start(Path::new(MCTG), args.split_whitespace())
     }
 
+    /// Starts an example of the package.
+    pub(crate) fn start_example<'a>(
+        &self,
+        name: &str,
+        args: impl IntoIterator<Item = &'a str>,
+    ) -> Running {
+        self.start(&examples().join(name), args)
+    }
+
     /// Starts any program.
     pub(crate) fn start<'a>(
         &self,
@@ -115,6 +125,35 @@ impl Desk {
 }
 
 const MCTG: &str = env!("CARGO_BIN_EXE_kubectl-mctg");
+
+/// The folder of the built examples: `cargo test --test e2e` builds none by itself.
+fn examples() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = Path::new(MCTG).parent().expect("the plugin lies in a folder");
+        // As this test was built, so that nothing but the examples is left to build.
+        let profile = match folder.file_name().and_then(OsStr::to_str) {
+            None | Some("debug") => "dev",
+            Some(profile) => profile,
+        };
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        cargo
+            .args(["build", "--locked", "--quiet", "--examples", "--features", "e2e"])
+            .args(["--profile", profile])
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        // What cargo tells a test about its package would make build scripts of dependencies run
+        // again, and with them half of all there is.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(&name);
+            }
+        }
+        let status = cargo.status();
+        assert!(status.expect("cargo runs this test").success(), "the examples are built");
+        folder.join("examples")
+    })
+}
 
 fn drain(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> JoinHandle<String> {
     let mut pipe = pipe.expect("it is piped");
