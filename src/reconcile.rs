@@ -156,7 +156,7 @@ where
             return Vec::new();
         }
         listener(Progress::Planned(facts, plan));
-        let second = self.read(&self.options.request, Pass::Second).await.plan;
+        let second = self.read_again(&self.options.request).await;
         apply::prune(&self.load_balancers, &plan.groups, &second.groups, listener).await
     }
 
@@ -194,11 +194,7 @@ where
     ) -> BTreeSet<BindingRef> {
         let Planned { facts, plan } = planned;
         listener(Progress::Planned(facts, plan));
-        let read_again = async || {
-            let plan = self.read(request, Pass::Second).await.plan;
-            // A reading that was stopped confirms nothing, and withholds nothing either.
-            if self.options.stop.is_asked() { Plan::default() } else { plan }
-        };
+        let read_again = async || self.read_again(request).await;
         let round =
             apply::apply(&self.clusters, &self.load_balancers, plan, read_again, listener).await;
         let conflicts =
@@ -209,6 +205,13 @@ where
                 .append(later);
         }
         conflicts
+    }
+
+    /// Plans from a second reading; one that was stopped confirms nothing, and withholds nothing
+    /// either.
+    async fn read_again(&self, request: &Request) -> Plan {
+        let plan = self.read(request, Pass::Second).await.plan;
+        if self.options.stop.is_asked() { Plan::default() } else { plan }
     }
 
     async fn read(&self, request: &Request, pass: Pass) -> Planned {
