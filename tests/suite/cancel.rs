@@ -169,7 +169,7 @@ impl Stage {
     }
 }
 
-fn options(wait: Option<Wait>) -> Options {
+fn options(wait: Option<Duration>) -> Options {
     let contexts = CONTEXTS.map(str::to_owned).into();
     let request = Request { contexts, may_deregister: true, ..Request::default() };
     Options { request, wait: wait.map(Wait::up_to), ..Options::default() }
@@ -222,7 +222,7 @@ async fn a_run_that_is_dropped_while_it_waits_for_health_has_nothing_left_to_do(
     let stage = Stage::set(&BUSY);
     let (clusters, load_balancers) = (stage.world.clusters(), stage.world.load_balancers());
     let reconciler = Reconciler::new(&clusters, &load_balancers, || stage.world.now());
-    let reconciler = reconciler.options(options(Some(Wait::up_to(Duration::from_secs(600)))));
+    let reconciler = reconciler.options(options(Some(Duration::from_secs(600))));
     let run = reconciler.run(None, &|_| {});
     // Time stands still in the world: what was registered stays in its first checks.
     let dropped = tokio::time::timeout(Duration::from_secs(60), run).await;
