@@ -20,7 +20,9 @@
 //! 6. [`reconcile`] does all of that in one call and [`report`]s it, as [`events`] too; it can be
 //!    asked to [`stop`].
 //!
-//! The library never prints, exits, or reads the environment or the clock.
+//! The library never prints, exits, or reads the environment or the clock. Futures are `Send`, so that
+//! a run can be spawned, and one that is dropped anywhere leaves a state that the next run repairs.
+//! `examples/one_shot.rs` and `examples/operator.rs` embed it; `docs/embedding.md` explains them.
 //!
 //! With feature `sim` the same runs in memory:
 //!

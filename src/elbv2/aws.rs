@@ -89,6 +89,8 @@ impl Default for Settings {
 ///
 /// Clients are made when first needed, one for each (credentials, region, role), and kept. Cheap to
 /// clone; clones share clients and limits.
+///
+/// Its futures are small: the SDK's own, tens of kilobytes each, are boxed.
 #[derive(Clone)]
 pub struct AwsLoadBalancers {
     clients: Arc<Clients>,
@@ -176,7 +178,8 @@ impl LoadBalancers for AwsLoadBalancers {
                             .describe_target_groups()
                             .set_target_group_arns(Some(names.clone()))
                             .set_marker(marker)
-                            .send();
+                            .send()
+                            .boxed();
                         async move {
                             let page = call.await?;
                             Ok::<_, SdkError<_, _>>((page.target_groups, page.next_marker))
@@ -199,7 +202,7 @@ impl LoadBalancers for AwsLoadBalancers {
     async fn target_group_by_name(&self, access: &Access, name: &str) -> Reading<TargetGroup> {
         let line = self.line(access, None).await?;
         let doing = format!("describe the target group `{name}`");
-        let call = line.client.describe_target_groups().names(name).send();
+        let call = line.client.describe_target_groups().names(name).send().boxed();
         let answer = line.read(&doing, call).await?;
         match answer.target_groups() {
             [group] => translate::target_group(group)
@@ -219,7 +222,8 @@ impl LoadBalancers for AwsLoadBalancers {
     ) -> Reading<Vec<TargetDescription>> {
         let line = self.line(access, Some(arn.account())).await?;
         let doing = format!("list the targets of `{}`", arn.name());
-        let call = line.client.describe_target_health().target_group_arn(arn.as_str()).send();
+        let call =
+            line.client.describe_target_health().target_group_arn(arn.as_str()).send().boxed();
         let answer = line.read(&doing, call).await?;
         answer
             .target_health_descriptions
@@ -239,8 +243,12 @@ impl LoadBalancers for AwsLoadBalancers {
     ) -> Reading<BTreeMap<String, String>> {
         let line = self.line(access, Some(arn.account())).await?;
         let doing = format!("read the attributes of `{}`", arn.name());
-        let call =
-            line.client.describe_target_group_attributes().target_group_arn(arn.as_str()).send();
+        let call = line
+            .client
+            .describe_target_group_attributes()
+            .target_group_arn(arn.as_str())
+            .send()
+            .boxed();
         let answer = line.read(&doing, call).await?;
         Ok(answer
             .attributes
@@ -265,7 +273,8 @@ impl LoadBalancers for AwsLoadBalancers {
             async move {
                 let doing = format!("read the tags of {}", these(&batch, "target groups"));
                 let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
-                let call = line.client.describe_tags().set_resource_arns(Some(names)).send();
+                let call =
+                    line.client.describe_tags().set_resource_arns(Some(names)).send().boxed();
                 let answer = line.read(&doing, call).await?;
                 Ok(answer
                     .tag_descriptions()
@@ -301,7 +310,8 @@ impl LoadBalancers for AwsLoadBalancers {
                             .describe_load_balancers()
                             .set_load_balancer_arns(Some(batch.clone()))
                             .set_marker(marker)
-                            .send();
+                            .send()
+                            .boxed();
                         async move {
                             let page = call.await?;
                             Ok::<_, SdkError<_, _>>((page.load_balancers, page.next_marker))
@@ -328,7 +338,8 @@ impl LoadBalancers for AwsLoadBalancers {
     ) -> Reading<BTreeMap<String, String>> {
         let line = self.line(access, account(arn)).await?;
         let doing = format!("read the attributes of {}", named(arn));
-        let call = line.client.describe_load_balancer_attributes().load_balancer_arn(arn).send();
+        let call =
+            line.client.describe_load_balancer_attributes().load_balancer_arn(arn).send().boxed();
         let answer = line.read(&doing, call).await?;
         Ok(answer
             .attributes
@@ -348,7 +359,8 @@ impl LoadBalancers for AwsLoadBalancers {
                     .describe_listeners()
                     .load_balancer_arn(arn)
                     .set_marker(marker)
-                    .send();
+                    .send()
+                    .boxed();
                 async move {
                     let page = call.await?;
                     Ok::<_, SdkError<_, _>>((page.listeners, page.next_marker))
@@ -383,7 +395,8 @@ impl LoadBalancers for AwsLoadBalancers {
             .set_targets(Some(sent))
             .customize()
             .interceptor(Acknowledged { element: "RegisterTargetsResponse" })
-            .send();
+            .send()
+            .boxed();
         line.write(&doing, call).await?;
         Ok(())
     }
@@ -407,7 +420,8 @@ impl LoadBalancers for AwsLoadBalancers {
             .set_targets(Some(sent))
             .customize()
             .interceptor(Acknowledged { element: "DeregisterTargetsResponse" })
-            .send();
+            .send()
+            .boxed();
         line.write(&doing, call).await?;
         Ok(())
     }
@@ -428,7 +442,8 @@ impl Line {
                     .describe_rules()
                     .listener_arn(&listener.arn)
                     .set_marker(marker)
-                    .send();
+                    .send()
+                    .boxed();
                 async move {
                     let page = call.await?;
                     Ok::<_, SdkError<_, _>>((page.rules, page.next_marker))
