@@ -5,6 +5,7 @@
 pub mod catalogue;
 mod controllers;
 mod reading;
+mod schedule;
 mod sharing;
 mod targets;
 mod traffic;

@@ -94,7 +94,7 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
     let accesses = Accesses::of(&looks, &named, &chosen);
     let (cluster_facts, mut group_facts) = join(
-        join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen))),
+        join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),
     )
     .await;

@@ -29,7 +29,7 @@ fn controller_absent(cluster: &ClusterFacts, groups: &[&GroupView<'_>]) -> Optio
         return None;
     }
     let context = &cluster.context;
-    let (severity, message) = match cluster.reconcilers.first() {
+    let (severity, message) = match cluster.reconcilers.iter().find(|it| !it.suspended) {
         Some(cron_job) => (
             Severity::Info,
             format!(
