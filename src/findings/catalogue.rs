@@ -13,13 +13,17 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-pub use self::controllers::{BACKEND_NOT_FOUND, CONTROLLER_ABSENT};
+pub use self::controllers::{
+    BACKEND_NOT_FOUND, CONTROLLER_ABSENT, CONTROLLER_NOT_ALIVE, CONTROLLER_TOO_OLD, GATE_UNSERVED,
+    RECONCILE_STALE, RULES_UNSERVED,
+};
 pub use self::reading::{AWS_UNREADABLE, CONTEXT_UNREACHABLE, FORBIDDEN, OWNER_NOT_READ};
 pub use self::sharing::{
     CONTESTED_TARGET, EXCLUSIVE_BINDING, LEDGER_MISSING, LEDGER_UNUSABLE, PHANTOM_TARGETS,
 };
 pub use self::targets::{
-    MISSING_TARGETS, STALE_TARGETS, TARGET_GROUP_GONE, UNCLAIMED_TARGETS, UNTRACKED_TARGETS,
+    DRIFT_HIDDEN, MISSING_TARGETS, STALE_TARGETS, TARGET_GROUP_GONE, UNCLAIMED_TARGETS,
+    UNTRACKED_TARGETS,
 };
 pub use self::traffic::{FAIL_OPEN, SINGLE_CLUSTER};
 use super::{Finding, Severity};
@@ -55,6 +59,19 @@ pub struct Repair {
     /// The commands for it; words in capitals stand for names of yours.
     pub commands: &'static [&'static str],
 }
+
+/// How a difference of the ledger alone is repaired where a controller is at work.
+const WITHOUT_CONTROLLER: Repair = Repair {
+    text: "A controller keeps its ledger in memory, and writes it whole when it next registers or \
+           deregisters something. To have it now: scale it to 0, reconcile, and scale it up again.",
+    commands: &[
+        "kubectl --context CONTEXT -n kube-system scale deployment \
+         aws-load-balancer-controller --replicas=0",
+        "kubectl mctg reconcile --context CONTEXT --via direct",
+        "kubectl --context CONTEXT -n kube-system scale deployment \
+         aws-load-balancer-controller --replicas=2",
+    ],
+};
 
 impl Rule {
     /// Makes a finding of this kind; what it concerns is filled in by the caller.
@@ -108,9 +125,15 @@ pub const ALL: &[&Rule] = &[
     &STALE_TARGETS,
     &UNTRACKED_TARGETS,
     &UNCLAIMED_TARGETS,
+    &DRIFT_HIDDEN,
     &TARGET_GROUP_GONE,
     &CONTROLLER_ABSENT,
+    &CONTROLLER_TOO_OLD,
+    &CONTROLLER_NOT_ALIVE,
     &BACKEND_NOT_FOUND,
+    &RECONCILE_STALE,
+    &GATE_UNSERVED,
+    &RULES_UNSERVED,
     &FAIL_OPEN,
     &SINGLE_CLUSTER,
     &CONTEXT_UNREACHABLE,

@@ -1,6 +1,6 @@
 //! 1xx: how the group is shared, and what the ledgers say.
 
-use super::{Repair, Rule};
+use super::{Repair, Rule, WITHOUT_CONTROLLER};
 
 /// The flag is off on a group that others use too.
 pub const EXCLUSIVE_BINDING: Rule = Rule {
@@ -98,11 +98,7 @@ pub const PHANTOM_TARGETS: Rule = Rule {
             text: "Where no controller runs, the ledger is written anew.",
             commands: &["kubectl mctg reconcile --context CONTEXT --via direct"],
         },
-        Repair {
-            text: "Beside a controller the entries go by themselves at its next change. To be rid \
-                   of them now: scale it to 0, reconcile, and scale it up again.",
-            commands: &[],
-        },
+        WITHOUT_CONTROLLER,
     ],
 };
 

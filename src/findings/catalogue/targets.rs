@@ -1,6 +1,6 @@
 //! 2xx: targets that are not as they should be.
 
-use super::{Repair, Rule};
+use super::{Repair, Rule, WITHOUT_CONTROLLER};
 
 /// Traffic that should come does not.
 pub const MISSING_TARGETS: Rule = Rule {
@@ -13,23 +13,26 @@ pub const MISSING_TARGETS: Rule = Rule {
     meaning: "These pods or nodes get no traffic from the load balancer; the others carry their \
               part.",
     why: "Somebody deregistered them by hand, another cluster took them out (MCTG101, MCTG103), a \
-          registration failed, or no controller runs. A controller that runs may not notice for \
-          hours: it skips a binding whose endpoints did not change.",
+          registration failed, or no controller runs. What a live controller overlooks for hours is \
+          MCTG205.",
     repair: &[
         Repair {
-            text: "See what would be done, then do it.",
+            text: "See what would be done, then do it. Beside a live controller that registers what \
+                   is in the ledger already, and makes the controller do the rest.",
             commands: &[
                 "kubectl mctg diff --context CONTEXT",
                 "kubectl mctg reconcile --context CONTEXT",
             ],
         },
         Repair {
-            text: "What reconcile leaves to a live controller comes back when that looks again: \
-                   clear its checkpoint.",
-            commands: &[
-                "kubectl --context CONTEXT -n NAMESPACE annotate targetgroupbindings.elbv2.k8s.aws NAME \
-                         elbv2.k8s.aws/checkpoint- elbv2.k8s.aws/checkpoint-timestamp-",
-            ],
+            text: "Where the message names a difference, the controller may be right by its own rules: \
+                   upgrade it, or change the flag. At its limit, raise \
+                   `--max-targets-per-target-group`.",
+            commands: &[],
+        },
+        Repair {
+            text: "Where reconcile defers, its reason says what to do.",
+            commands: &["kubectl mctg diff tgb/NAME -n NAMESPACE --context CONTEXT"],
         },
     ],
 };
@@ -43,15 +46,23 @@ pub const STALE_TARGETS: Rule = Rule {
     when: "Targets are registered and in the cluster's ledger, and no endpoint desires them any more.",
     meaning: "While they are healthy for AWS, connections go to an address that this cluster no \
               longer serves from; when they are unhealthy, they only take up room.",
-    why: "The pod went while no controller ran, or a deregistration failed.",
-    repair: &[Repair {
-        text: "See what would be done, then do it. Only what the ledger tracks and nobody desires \
-               is deregistered.",
-        commands: &[
-            "kubectl mctg diff --context CONTEXT",
-            "kubectl mctg reconcile --context CONTEXT",
-        ],
-    }],
+    why: "The pod went while no controller ran, or a deregistration failed. What a live controller \
+          overlooks for hours is MCTG205.",
+    repair: &[
+        Repair {
+            text: "See what would be done, then do it. Only what the ledger tracks and nobody desires \
+                   is deregistered; beside a live controller it is made to do that itself.",
+            commands: &[
+                "kubectl mctg diff --context CONTEXT",
+                "kubectl mctg reconcile --context CONTEXT",
+            ],
+        },
+        Repair {
+            text: "Where the message names a difference, the controller may be right by its own rules: \
+                   upgrade it, or change the flag.",
+            commands: &[],
+        },
+    ],
 };
 
 /// Fine now, leaks when the pod dies.
@@ -69,11 +80,7 @@ pub const UNTRACKED_TARGETS: Rule = Rule {
             text: "Where no controller runs, reconcile writes them into the ledger.",
             commands: &["kubectl mctg reconcile --context CONTEXT --via direct"],
         },
-        Repair {
-            text: "A controller writes its whole ledger at its next change of endpoints. To have \
-                   it now: scale it to 0, reconcile, and scale it up again.",
-            commands: &[],
-        },
+        WITHOUT_CONTROLLER,
     ],
 };
 
@@ -115,6 +122,40 @@ pub const UNCLAIMED_TARGETS: Rule = Rule {
             commands: &[
                 "kubectl mctg reconcile --prune-unclaimed --include-healthy --context CONTEXT",
             ],
+        },
+    ],
+};
+
+/// Drift that a live controller does not see.
+pub const DRIFT_HIDDEN: Rule = Rule {
+    code: "MCTG205",
+    name: "DriftHidden",
+    severity: "critical",
+    gist: "its targets are not right, and its controller does not look",
+    when: "Targets of a multi-cluster binding are missing or stale, its controller is alive, and the \
+           controller's checkpoint of it is current. It stands for MCTG201 and MCTG202 of that \
+           binding.",
+    meaning: "The controller will not repair it for hours: it skips the binding without a look at \
+              AWS. Pods that are ready get no traffic, or traffic goes to what is gone.",
+    why: "The checkpoint is a hash of endpoints and spec. While both stay as they are, the controller \
+          takes the binding for done, although somebody deregistered or registered targets behind \
+          its back. It looks again about half an hour after its `--sync-period` (10 hours), after a \
+          restart, or when a pod changes. That the hash is current also proves that the controller \
+          finds the same endpoints as this program, whatever its version and flags.",
+    repair: &[
+        Repair {
+            text: "See what would be done, then do it. What is missing and in the ledger is registered \
+                   at once; for the rest the checkpoint is cleared, after the controller's pass was \
+                   predicted and found harmless.",
+            commands: &[
+                "kubectl mctg diff tgb/NAME -n NAMESPACE --context CONTEXT",
+                "kubectl mctg reconcile tgb/NAME -n NAMESPACE --context CONTEXT",
+            ],
+        },
+        Repair {
+            text: "If it comes back: find out who changes the group. CloudTrail knows who called.",
+            commands: &["aws cloudtrail lookup-events --lookup-attributes \
+                 AttributeKey=EventName,AttributeValue=DeregisterTargets"],
         },
     ],
 };
