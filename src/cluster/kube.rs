@@ -500,6 +500,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_schema_that_does_not_describe_bindings_tells_nothing() {
+        let (it, log) = cluster(|_, _| (200, r#"{"components":{"schemas":{}}}"#.to_owned()));
+        assert_eq!(it.has_flag().await.unwrap_err().reason, SilenceReason::Garbled);
+        assert_eq!(*log.lock().unwrap(), ["GET /openapi/v3/apis/elbv2.k8s.aws/v1beta1"]);
+    }
+
+    #[tokio::test]
     async fn a_cluster_without_a_client_gives_its_reason_to_every_question() {
         let silence = Silence::new(SilenceReason::InvalidConfig, "no such file");
         let it = KubeCluster::silent("it", silence.clone(), Settings::default());

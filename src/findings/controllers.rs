@@ -64,9 +64,8 @@ fn controller_absent(cluster: &ClusterFacts) -> Option<Finding> {
         let fix = format!("kubectl mctg reconcile --context {} --via direct", quoted(context));
         return Some(CONTROLLER_ABSENT.finding(Severity::Warning, message).with_fix(fix));
     };
-    let message = format!(
-        "{context} has no controller; the CronJob {reconciler} reconciles its bindings in its place."
-    );
+    let message =
+        format!("{context} has no controller; the CronJob {reconciler} is there in its place.");
     Some(CONTROLLER_ABSENT.finding(Severity::Info, message))
 }
 

@@ -7,7 +7,7 @@ use crate::binding::{
     CHECKPOINT_TIME_ANNOTATION, IngressRule, IpBlock, Networking, NetworkingPort, Peer, TargetType,
 };
 use crate::facts::{Aliveness, Controller, Difference, Reconciler};
-use crate::testing::{World, now, registered, target};
+use crate::testing::{World, registered, target};
 use crate::view;
 
 fn found(world: &World) -> Vec<Finding> {
@@ -413,10 +413,5 @@ mod controllers {
         assert_eq!(codes(&asking(Aliveness::Unknown, 1, 1), '3'), "");
         assert_eq!(codes(&asking(Aliveness::Absent, 0, 1), '3'), "301");
         assert_eq!(codes(&asking(Aliveness::Absent, 1, 0), '3'), "301");
-    }
-
-    #[test]
-    fn every_time_here_is_before_the_observation() {
-        assert!(at("11:50:00") < now());
     }
 }
