@@ -15,6 +15,7 @@ mod crds;
 mod elbv2;
 mod events;
 mod figures;
+mod findings;
 mod house;
 mod in_cluster;
 mod killed;
