@@ -144,6 +144,7 @@ impl Workload {
                 node: Some(node(number / 50)),
                 containers_ready: false,
                 ready_since: None,
+                unmet_gates: BTreeSet::new(),
                 quic_enabled: false,
                 containers: Vec::new(),
             };
@@ -192,6 +193,7 @@ fn facts(groups: usize, targets: usize) -> Facts {
         hidden: Vec::new(),
         controllers: Ok(Vec::new()),
         reconcilers: Vec::new(),
+        has_flag: Some(true),
         holders: BTreeMap::new(),
     };
     let listed = |number: usize| TargetDescription {
@@ -243,6 +245,7 @@ fn binding(group: usize, numbers: std::ops::Range<usize>) -> BindingFacts {
         zone: Some("us-east-1a".to_owned()),
         created_at: None,
         ready_since: None,
+        unmet_gates: BTreeSet::new(),
         unregistrable: None,
     };
     let tracked: BTreeSet<Target> = numbers.clone().map(target).collect();

@@ -116,6 +116,7 @@ mod tests {
             zone: None,
             created_at: Some(created.parse().unwrap()),
             ready_since: None,
+            unmet_gates: std::collections::BTreeSet::new(),
             unregistrable: None,
         };
         let mut endpoints = Endpoints::default();

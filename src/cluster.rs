@@ -19,7 +19,7 @@ use std::future::Future;
 use crate::binding::{Binding, Flavour};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Silence};
+use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence};
 use crate::ledger::Ledger;
 use crate::target::Target;
 
@@ -57,9 +57,13 @@ pub trait Cluster: Send + Sync {
     /// The controllers of both flavours that are or could be at work.
     fn controllers(&self) -> impl Future<Output = Reading<Vec<Controller>>> + Send;
 
-    /// This program's own CronJobs, as `namespace/name`: those with the label
+    /// This program's own CronJobs, suspended ones too: those with the label
     /// `app.kubernetes.io/name: kubectl-mctg`.
-    fn reconcilers(&self) -> impl Future<Output = Reading<Vec<String>>> + Send;
+    fn reconcilers(&self) -> impl Future<Output = Reading<Vec<Reconciler>>> + Send;
+
+    /// Whether the type TargetGroupBinding of the AWS Load Balancer Controller has the field
+    /// `multiClusterTargetGroup`.
+    fn has_flag(&self) -> impl Future<Output = Reading<bool>> + Send;
 
     /// The Services of a namespace.
     fn services(&self, namespace: &str) -> impl Future<Output = Reading<Vec<Service>>> + Send;

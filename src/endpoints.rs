@@ -23,6 +23,10 @@ use crate::binding::{BindingSpec, PortRef, TargetType};
 use crate::facts::Silence;
 use crate::target::Target;
 
+/// What the condition type of a controller's readiness gate begins with; the binding's name follows
+/// (`facts/lbc.md` 3).
+pub const GATE_PREFIX: &str = "target-health.elbv2.k8s.aws/";
+
 /// What a cluster offers behind one Service, as far as it was read.
 #[derive(Clone, Copy, Debug)]
 pub struct Backend<'a> {
@@ -96,6 +100,8 @@ pub struct Endpoint {
     pub created_at: Option<Timestamp>,
     /// When the pod became ready, where the pod was read whole.
     pub ready_since: Option<Timestamp>,
+    /// The bindings whose target-health readiness gates its pod waits for.
+    pub unmet_gates: BTreeSet<String>,
     /// Why the group cannot take it, if it cannot.
     pub unregistrable: Option<Unregistrable>,
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::binding::{Binding, BindingRef, Flavour, TargetType};
@@ -136,8 +136,11 @@ pub struct ClusterFacts {
     pub hidden: Vec<Silence>,
     /// The controllers found.
     pub controllers: Reading<Vec<Controller>>,
-    /// This program's own CronJobs found there, as `namespace/name`.
-    pub reconcilers: Vec<String>,
+    /// This program's own CronJobs found there, suspended ones included.
+    pub reconcilers: Vec<Reconciler>,
+    /// Whether its type TargetGroupBinding has the field `multiClusterTargetGroup`, which came with
+    /// LBC 2.10; `None` where that is not known.
+    pub has_flag: Option<bool>,
     /// For addresses that a guard asks about: the pods or nodes that hold them here.
     pub holders: BTreeMap<String, Reading<Vec<Holder>>>,
 }
@@ -243,6 +246,10 @@ pub struct Controller {
     pub version: Option<String>,
     /// Whether it is at work.
     pub alive: Aliveness,
+    /// Whether it is certain that it should be at work and is not: everything could be read, its
+    /// Deployment wants replicas and has none ready, and no Lease is fresh. It may come up any
+    /// moment, so it is not [absent](Aliveness::Absent).
+    pub is_down: bool,
     /// What shows that, as one line: "lease renewed 4 s ago".
     pub evidence: String,
     /// Its `--cluster-name`, where its Deployment was read.
@@ -251,8 +258,49 @@ pub struct Controller {
     pub leads_since: Option<Timestamp>,
     /// Its `--max-targets-per-target-group`; none is no limit.
     pub max_targets: Option<usize>,
+    /// Its `--sync-period`, or the default; none where its Deployment was not read.
+    pub sync_period: Option<SignedDuration>,
     /// How its version or flags make it find other endpoints than LBC 3.5 does by default.
     pub differs: Vec<Difference>,
+}
+
+impl Controller {
+    /// Says whether it is of a release before this one; none where its version does not tell.
+    pub fn is_before(&self, release: [u32; 3]) -> Option<bool> {
+        Some(self::release(self.version.as_deref()?)? < release)
+    }
+}
+
+/// Reads `v3.5.0`, with or without what follows the numbers.
+pub(crate) fn release(version: &str) -> Option<[u32; 3]> {
+    let numbers = version.strip_prefix('v').unwrap_or(version).split(['-', '+']).next()?;
+    let mut parts = numbers.split('.').map(str::parse);
+    let mut part = || parts.next()?.ok();
+    Some([part()?, part()?, part().unwrap_or(0)])
+}
+
+/// A CronJob of this program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciler {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// When it runs, as cron writes it.
+    pub schedule: String,
+    /// Whether it is suspended: it runs no more until somebody resumes it.
+    pub suspended: bool,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+    /// When a run of it last succeeded; none where none ever did.
+    pub last_success: Option<Timestamp>,
+}
+
+/// Writes `namespace/name`.
+impl fmt::Display for Reconciler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// A way in which a controller finds other endpoints than LBC 3.5 by default.

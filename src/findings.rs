@@ -4,12 +4,15 @@
 
 pub mod catalogue;
 mod controllers;
+mod drift;
 mod reading;
+mod schedule;
 mod sharing;
 mod targets;
 mod traffic;
 mod unclaimed;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::binding::{BindingRef, OwnerKind};
@@ -30,7 +33,7 @@ pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection)
             .filter(|index| selection.chooses(group, &group.bindings[*index]))
             .collect();
         findings.extend(sharing::findings(group, &chosen));
-        findings.extend(targets::findings(group, &chosen));
+        findings.extend(targets::findings(group, &chosen, facts.observed_at));
         findings.extend(unclaimed::finding(facts, group));
         findings.extend(traffic::findings(group));
     }
@@ -156,6 +159,11 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
+/// Says a time to the minute.
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%MZ").to_string()
+}
+
 /// Lists the first few targets, and says how many more there are.
 fn listed(targets: &[&Target]) -> String {
     const SHOWN: usize = 3;
@@ -170,3 +178,6 @@ fn listed(targets: &[&Target]) -> String {
 fn counted(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,7 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
     let accesses = Accesses::of(&looks, &named, &chosen);
     let (cluster_facts, mut group_facts) = join(
-        join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen))),
+        join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),
     )
     .await;
@@ -159,8 +159,9 @@ fn choose<C: Cluster>(
 mod tests {
     use super::*;
     use crate::endpoints::Unresolved;
+    use crate::facts::{Silence, SilenceReason};
     use crate::sim::World;
-    use crate::sim::cluster::NewBinding;
+    use crate::sim::cluster::{NewBinding, Part, Request};
 
     #[tokio::test]
     async fn s1_a_service_is_looked_for_in_the_bindings_own_namespace_only() {
@@ -176,5 +177,37 @@ mod tests {
             observe(&world.clusters(), &world.load_balancers(), &Scope::default(), &clock).await;
         let binding = facts.clusters[0].bindings().next().unwrap();
         assert_eq!(binding.endpoints, Err(Unresolved::ServiceMissing("shop".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn the_schema_is_asked_for_only_where_no_binding_proves_what_it_would_tell() {
+        let observed = async |bindings: &[bool], detail: Detail, part: Option<Part<'_>>| {
+            let world = World::new("2026-01-01T00:00:00Z".parse().unwrap());
+            let group = world.add_group("k8s-web-shop");
+            let blue = world.add_cluster("blue");
+            blue.with(|state| {
+                state.has_flag = false;
+                state.add_service("web", "shop", 80, 8080);
+                for (number, shares) in bindings.iter().enumerate() {
+                    let name = format!("shop-{number}");
+                    let binding = NewBinding::new("web", &name, "shop", &group);
+                    state.bind(&if *shares { binding } else { binding.exclusive() });
+                }
+            });
+            if let Some(part) = part {
+                let silence = Silence::new(SilenceReason::Forbidden, "forbidden");
+                blue.silence(part, silence);
+            }
+            let scope = Scope { detail, ..Scope::default() };
+            let clock = || world.now();
+            let facts = observe(&world.clusters(), &world.load_balancers(), &scope, &clock).await;
+            (facts.clusters[0].has_flag, blue.count(Request::Schema))
+        };
+        assert_eq!(observed(&[false, true], Detail::Polite, None).await, (Some(true), 0));
+        assert_eq!(observed(&[false, false], Detail::Polite, None).await, (Some(false), 1));
+        assert_eq!(observed(&[], Detail::Polite, None).await, (None, 0));
+        assert_eq!(observed(&[false], Detail::TargetsOnly, None).await, (None, 0));
+        let silent = Some(Part::Requests(Request::Schema));
+        assert_eq!(observed(&[false], Detail::Polite, silent).await, (None, 1), "no finding");
     }
 }

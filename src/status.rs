@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::checkpoint;
 use crate::class::Class;
 use crate::facts::{Aliveness, ClusterFacts, Facts, LoadBalancerFacts, LostContext, SilenceReason};
 use crate::findings;
@@ -209,12 +208,7 @@ fn binding_status(view: &GroupView<'_>, shares: &Shares, index: usize) -> Bindin
             .ok()
             .and_then(Option::as_ref)
             .map(|ledger| ledger.bytes),
-        checkpoint: binding
-            .facts
-            .endpoints
-            .as_ref()
-            .ok()
-            .map(|endpoints| checkpoint::compare(facts, endpoints)),
+        checkpoint: binding.checkpoint(),
         state: state(view, index),
         problem: binding.problem(),
         left_out: binding

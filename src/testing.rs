@@ -135,6 +135,7 @@ impl World {
             hidden: Vec::new(),
             controllers: Ok(Vec::new()),
             reconcilers: Vec::new(),
+            has_flag: None,
             holders: BTreeMap::new(),
         };
         self.facts.clusters.push(cluster);
@@ -174,6 +175,7 @@ impl World {
                 zone: Some("a".to_owned()),
                 created_at: None,
                 ready_since: None,
+                unmet_gates: BTreeSet::new(),
                 unregistrable: None,
             };
             (target, endpoint)
@@ -219,10 +221,12 @@ impl World {
             flavour: Flavour::LoadBalancerController,
             version: Some("v3.5.0".to_owned()),
             alive,
+            is_down: false,
             evidence: "lease renewed 4 s ago".to_owned(),
             cluster_name: None,
             leads_since: None,
             max_targets: None,
+            sync_period: None,
             differs: Vec::new(),
         };
         self.last().controllers = Ok(vec![controller]);
@@ -260,6 +264,7 @@ impl World {
                 node: None,
                 containers_ready: true,
                 ready_since: None,
+                unmet_gates: BTreeSet::new(),
                 quic_enabled: false,
                 containers: Vec::new(),
             };

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::binding::BindingRef;
+use crate::checkpoint::{self, Checkpoint};
 use crate::class::{self, Class};
 use crate::endpoints::{Endpoint, Unresolved};
-use crate::facts::{Aliveness, BindingFacts, ClusterFacts, Facts, GroupFacts, Holder};
+use crate::facts::{Aliveness, BindingFacts, ClusterFacts, Controller, Facts, GroupFacts, Holder};
 use crate::target::{HealthState, Target, TargetDescription, TargetGroupArn};
 
 /// How young a difference is left to a live controller, in seconds (`product.md` 3).
@@ -94,6 +95,43 @@ impl<'a> BindingView<'a> {
     /// The endpoint behind a desired target.
     pub fn endpoint(&self, target: &Target) -> Option<&'a Endpoint> {
         self.desired()?.get(target)
+    }
+
+    /// What was found of the controller that serves it.
+    pub fn controller(&self) -> Option<&'a Controller> {
+        self.cluster.controller_of(self.facts.binding.flavour)
+    }
+
+    /// How the controller's checkpoint compares with its endpoints and spec; none where those are not
+    /// known.
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        let endpoints = self.facts.endpoints.as_ref().ok()?;
+        Some(checkpoint::compare(&self.facts.binding, endpoints))
+    }
+
+    /// Why its controller may find other endpoints than were found here, if it may.
+    ///
+    /// A current checkpoint proves that it finds the same.
+    pub fn difference(&self) -> Option<&'a str> {
+        if self.checkpoint() == Some(Checkpoint::Current) {
+            return None;
+        }
+        let target_type = self.facts.binding.spec.target_type;
+        let mut differs = self.controller().into_iter().flat_map(|controller| &controller.differs);
+        let difference =
+            differs.find(|it| it.target_type.is_none() || it.target_type == target_type)?;
+        Some(&difference.how)
+    }
+
+    /// Says whether its ledger is not the one that its controller works by: anybody else wrote it
+    /// after the controller began to lead, which keeps its own in memory (`facts/lbc.md` 2.1).
+    pub fn has_another_ledger(&self) -> bool {
+        let ledger = self.facts.ledger.as_ref().ok().and_then(Option::as_ref);
+        let Some(written) = ledger.and_then(|ledger| ledger.foreign_write_at) else {
+            return false;
+        };
+        let leads_since = self.controller().and_then(|controller| controller.leads_since);
+        leads_since.is_none_or(|since| written >= since)
     }
 
     /// Why its endpoints or its ledger are not known, or its Service is missing.

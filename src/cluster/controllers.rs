@@ -3,7 +3,7 @@
 //! What was read decides three ways: a fresh Lease or a ready replica is alive; with both readable
 //! and neither a fresh Lease nor a Deployment that wants replicas, it is absent; all else is unknown.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::differences;
 use super::objects::{Container, Deployment, Lease};
@@ -25,6 +25,9 @@ pub(super) const NAME: &str = "aws-load-balancer-controller";
 
 /// How long after its last renewal a Lease is fresh (`product.md` 6.2).
 const FRESH_SECONDS: i64 = 60;
+
+/// The default of `--sync-period` (`facts/lbc.md` 2.2).
+const SYNC_PERIOD: SignedDuration = SignedDuration::from_hours(10);
 
 /// What could be read of one kind of trace.
 pub(super) struct Trace<T> {
@@ -67,6 +70,9 @@ pub(super) fn judge(
     } else {
         Aliveness::Absent
     };
+    // Where nothing is hidden, only a Deployment that wants replicas or a clock that is not known
+    // leave it open.
+    let is_down = alive == Aliveness::Unknown && hidden.is_none() && !matches!(age, Some(None));
     let mut evidence = Vec::new();
     match age {
         Some(Some(age)) => evidence.push(format!("Lease renewed {} ago", duration(age.max(0)))),
@@ -92,6 +98,7 @@ pub(super) fn judge(
     Some(Controller {
         flavour: Flavour::LoadBalancerController,
         alive,
+        is_down,
         evidence: evidence.join(", "),
         cluster_name: shown.and_then(|deployment| argument(deployment, "cluster-name")),
         leads_since: newest.and_then(|lease| lease.spec.acquire_time),
@@ -99,6 +106,7 @@ pub(super) fn judge(
             .and_then(|deployment| argument(deployment, "max-targets-per-target-group"))
             .and_then(|limit| limit.parse().ok())
             .filter(|limit| *limit > 0),
+        sync_period: shown.and_then(sync_period),
         differs: differences::of(version.as_deref(), |name| {
             shown.and_then(|deployment| argument(deployment, name))
         }),
@@ -112,11 +120,21 @@ pub(super) fn auto_mode() -> Controller {
         flavour: Flavour::AutoMode,
         version: None,
         alive: Aliveness::Unknown,
+        is_down: false,
         evidence: "EKS Auto Mode runs outside the cluster: nothing here shows it".to_owned(),
         cluster_name: None,
         leads_since: None,
         max_targets: None,
+        sync_period: None,
         differs: Vec::new(),
+    }
+}
+
+/// Reads `--sync-period`, which Go writes as `10h0m0s`; none where it is no duration.
+fn sync_period(deployment: &Deployment) -> Option<SignedDuration> {
+    match argument(deployment, "sync-period") {
+        None => Some(SYNC_PERIOD),
+        Some(text) => text.parse().ok().filter(|period| *period > SignedDuration::ZERO),
     }
 }
 
@@ -241,6 +259,38 @@ mod tests {
     fn a_deployment_that_wants_replicas_and_has_none_ready_is_unknown() {
         let old = read(vec![lease("2026-11-23T11:58:00Z")]);
         assert_eq!(alive(&old, &read(vec![deployment(2, 0)])), Some(Aliveness::Unknown));
+    }
+
+    #[test]
+    fn it_is_down_only_where_everything_was_read_and_replicas_are_wanted_in_vain() {
+        let down = |leases: &Trace<Lease>, deployments: &Trace<Deployment>, now: Option<&str>| {
+            judge(leases, deployments, now.map(|now| now.parse().unwrap())).unwrap().is_down
+        };
+        let old = || read(vec![lease("2026-11-23T11:58:00Z")]);
+        let wanting = || read(vec![deployment(2, 0)]);
+        assert!(down(&old(), &wanting(), Some(NOW)));
+        assert!(down(&read(vec![]), &wanting(), Some(NOW)));
+        assert!(!down(&old(), &wanting(), None), "how old the Lease is, is not known");
+        assert!(!down(&forbidden(), &wanting(), Some(NOW)));
+        assert!(!down(&old(), &Trace { found: vec![deployment(2, 0)], ..forbidden() }, Some(NOW)));
+        assert!(!down(&old(), &read(vec![deployment(0, 0)]), Some(NOW)), "nobody wants it");
+        assert!(!down(&old(), &read(vec![deployment(2, 1)]), Some(NOW)), "a replica is ready");
+    }
+
+    #[test]
+    fn the_sync_period_is_ten_hours_unless_a_flag_says_otherwise() {
+        let period = |argument: Option<&str>| {
+            let mut found = deployment(1, 1);
+            found.spec.template.spec.containers[1].args =
+                argument.map(str::to_owned).into_iter().collect();
+            sync_period(&found).map(|period| period.as_mins())
+        };
+        assert_eq!(period(None), Some(600));
+        assert_eq!(period(Some("--sync-period=10h0m0s")), Some(600));
+        assert_eq!(period(Some("--sync-period=1h30m")), Some(90));
+        assert_eq!(period(Some("--sync-period=1.5h")), Some(90));
+        assert_eq!(period(Some("--sync-period=often")), None);
+        assert_eq!(period(Some("--sync-period=0s")), None);
     }
 
     #[test]

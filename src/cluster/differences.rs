@@ -2,15 +2,14 @@
 //! (`facts/lbc.md` 3). Pure.
 
 use crate::binding::TargetType;
-use crate::facts::Difference;
+use crate::facts::{Difference, release};
 
 /// Names what differs; `argument` looks up one of the controller's flags.
 pub(super) fn of(
     version: Option<&str>,
     argument: impl Fn(&str) -> Option<String>,
 ) -> Vec<Difference> {
-    let before =
-        |release: [u32; 3]| version.and_then(parse).is_some_and(|version| version < release);
+    let before = |other: [u32; 3]| version.and_then(release).is_some_and(|version| version < other);
     let shown = version.unwrap_or_default();
     let mut found = Vec::new();
     let mut differs = |target_type, how: String| found.push(Difference { target_type, how });
@@ -40,14 +39,6 @@ pub(super) fn of(
         differs(Some(TargetType::Ip), how);
     }
     found
-}
-
-/// Reads `v3.5.0`, with or without what follows the numbers.
-pub(super) fn parse(version: &str) -> Option<[u32; 3]> {
-    let numbers = version.strip_prefix('v').unwrap_or(version).split(['-', '+']).next()?;
-    let mut parts = numbers.split('.').map(str::parse);
-    let mut part = || parts.next()?.ok();
-    Some([part()?, part()?, part().unwrap_or(0)])
 }
 
 fn is_false(value: &str) -> bool {
@@ -95,9 +86,9 @@ mod tests {
 
     #[test]
     fn a_version_is_read_with_and_without_its_letter_and_suffix() {
-        assert_eq!(parse("v3.5.0"), Some([3, 5, 0]));
-        assert_eq!(parse("2.10.1-eks.1"), Some([2, 10, 1]));
-        assert_eq!(parse("v3.5"), Some([3, 5, 0]));
-        assert_eq!(parse("latest"), None);
+        assert_eq!(release("v3.5.0"), Some([3, 5, 0]));
+        assert_eq!(release("2.10.1-eks.1"), Some([2, 10, 1]));
+        assert_eq!(release("v3.5"), Some([3, 5, 0]));
+        assert_eq!(release("latest"), None);
     }
 }

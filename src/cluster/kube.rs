@@ -22,7 +22,7 @@ use super::{Cluster, WriteError};
 use crate::binding::{Binding, Flavour};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Silence, SilenceReason};
+use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
 use crate::ledger::Ledger;
 use crate::stop::Stop;
 use crate::target::Target;
@@ -282,14 +282,22 @@ impl Cluster for KubeCluster {
         self.find_controllers().await.map_err(silence)
     }
 
-    /// A CronJob that is suspended reconciles nothing and is left out.
-    async fn reconcilers(&self) -> Reading<Vec<String>> {
+    async fn reconcilers(&self) -> Reading<Vec<Reconciler>> {
         let params = ListParams::default().labels(RECONCILER_LABEL);
         let items = self.list("list cronjobs.batch", "/apis/batch/v1/cronjobs", params);
-        let mut items: Vec<wire::CronJob> = items.await.map_err(silence)?;
-        items.retain(|item| item.spec.suspend != Some(true));
-        let name = |meta: &wire::StubMeta| format!("{}/{}", meta.namespace, meta.name);
-        Ok(items.iter().map(|item| name(&item.metadata)).collect())
+        Ok(items.await.map_err(silence)?.into_iter().map(translate::reconciler).collect())
+    }
+
+    /// Every user who is known may read the OpenAPI documents (`system:discovery`); the CRD itself
+    /// takes a permission of its own.
+    async fn has_flag(&self) -> Reading<bool> {
+        let what = "read the schema of targetgroupbindings.elbv2.k8s.aws";
+        let path = format!("/openapi/v3{}", group(Flavour::LoadBalancerController));
+        let read = async { self.door()?.get::<wire::OpenApi>(what, &path).await };
+        translate::has_flag(read.await.map_err(silence)?).ok_or_else(|| {
+            let message = format!("failed to {what}: the answer does not describe it");
+            Silence::new(SilenceReason::Garbled, message)
+        })
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
@@ -489,6 +497,13 @@ mod tests {
         assert_eq!(log.lock().unwrap().len(), 3);
         assert_eq!(it.pods(&BTreeSet::new()).await, Ok(vec![]));
         assert_eq!(log.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_does_not_describe_bindings_tells_nothing() {
+        let (it, log) = cluster(|_, _| (200, r#"{"components":{"schemas":{}}}"#.to_owned()));
+        assert_eq!(it.has_flag().await.unwrap_err().reason, SilenceReason::Garbled);
+        assert_eq!(*log.lock().unwrap(), ["GET /openapi/v3/apis/elbv2.k8s.aws/v1beta1"]);
     }
 
     #[tokio::test]

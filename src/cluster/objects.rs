@@ -56,6 +56,41 @@ pub(super) struct ResourceType {
     pub(super) name: String,
 }
 
+/// The OpenAPI document of an API group's version, as far as it tells of TargetGroupBinding.
+#[derive(Deserialize)]
+pub(super) struct OpenApi {
+    pub(super) components: Components,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Components {
+    pub(super) schemas: BTreeMap<String, Schema>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Schema {
+    #[serde(default, rename = "x-kubernetes-group-version-kind", deserialize_with = "nullable")]
+    pub(super) kinds: Vec<Kind>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) properties: KindProperties,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Kind {
+    pub(super) group: String,
+    pub(super) kind: String,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct KindProperties {
+    pub(super) spec: Option<SpecSchema>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SpecSchema {
+    pub(super) properties: Option<BTreeMap<String, IgnoredAny>>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {
@@ -252,6 +287,14 @@ pub(super) struct PodSpec {
     pub(super) containers: Vec<Container>,
     #[serde(default, deserialize_with = "nullable")]
     pub(super) init_containers: Vec<Container>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) readiness_gates: Vec<ReadinessGate>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReadinessGate {
+    pub(super) condition_type: String,
 }
 
 #[derive(Deserialize)]
@@ -395,9 +438,19 @@ pub(super) struct DeploymentStatus {
 pub(super) struct CronJob {
     pub(super) metadata: StubMeta,
     pub(super) spec: CronJobSpec,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) status: CronJobStatus,
 }
 
 #[derive(Deserialize)]
 pub(super) struct CronJobSpec {
+    #[serde(default)]
+    pub(super) schedule: String,
     pub(super) suspend: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CronJobStatus {
+    pub(super) last_successful_time: Option<Timestamp>,
 }

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::objects as wire;
 use crate::binding::{Binding, FINALIZER, Flavour};
 use crate::endpoints::{
-    AddressFamily, Container, EndpointSlice, Node, NodeReady, Pod, PodName, PodStub, Service,
-    ServicePort, ServiceType, SliceEndpoint, SlicePort, Taint,
+    AddressFamily, Container, EndpointSlice, GATE_PREFIX, Node, NodeReady, Pod, PodName, PodStub,
+    Service, ServicePort, ServiceType, SliceEndpoint, SlicePort, Taint,
 };
 use crate::events::{self, Event};
-use crate::facts::LedgerFault;
+use crate::facts::{LedgerFault, Reconciler};
 use crate::ledger::{self, Ledger};
 
 /// The label that says which Service an EndpointSlice belongs to.
@@ -152,6 +152,12 @@ pub(super) fn pod(from: wire::Pod) -> Pod {
     };
     let containers_ready = condition("ContainersReady").is_some();
     let ready_since = condition("Ready").and_then(|c| c.last_transition_time);
+    let gates = from.spec.readiness_gates.iter().map(|gate| gate.condition_type.as_str());
+    let unmet_gates = gates
+        .filter(|gate| condition(gate).is_none())
+        .filter_map(|gate| gate.strip_prefix(GATE_PREFIX))
+        .map(str::to_owned)
+        .collect();
     // Sidecars are init containers that are restarted for ever; LBC looks at both, in this order.
     let sidecars = from
         .spec
@@ -167,9 +173,31 @@ pub(super) fn pod(from: wire::Pod) -> Pod {
         node: from.spec.node_name.filter(|node| !node.is_empty()),
         containers_ready,
         ready_since,
+        unmet_gates,
         quic_enabled: from.metadata.annotations.contains_key(QUIC_ANNOTATION),
         containers,
     }
+}
+
+pub(super) fn reconciler(from: wire::CronJob) -> Reconciler {
+    let wire::StubMeta { name, namespace, creation_timestamp, .. } = from.metadata;
+    Reconciler {
+        namespace,
+        name,
+        schedule: from.spec.schedule,
+        suspended: from.spec.suspend == Some(true),
+        created_at: creation_timestamp,
+        last_success: from.status.last_successful_time,
+    }
+}
+
+/// Says whether the bindings' type has the flag; none where the document does not describe it.
+pub(super) fn has_flag(from: wire::OpenApi) -> Option<bool> {
+    let is_binding =
+        |kind: &wire::Kind| kind.group == "elbv2.k8s.aws" && kind.kind == "TargetGroupBinding";
+    let mut schemas = from.components.schemas.into_values();
+    let spec = schemas.find(|schema| schema.kinds.iter().any(is_binding))?.properties.spec?;
+    Some(spec.properties?.contains_key("multiClusterTargetGroup"))
 }
 
 fn container(from: wire::Container) -> Container {
@@ -340,6 +368,45 @@ mod tests {
         assert_eq!(ports, [3, 2]);
         assert_eq!(pod.containers[0].quic_server_id.as_deref(), Some("id"));
         assert!(!pod.containers_ready && pod.ready_since.is_none() && pod.address.is_none());
+    }
+
+    #[test]
+    fn a_pod_waits_for_the_gates_it_declares_that_are_not_true() {
+        let pod = pod(read(json!({
+            "metadata": {"name": "a", "namespace": "shop"},
+            "spec": {"readinessGates": [
+                {"conditionType": "target-health.elbv2.k8s.aws/met"},
+                {"conditionType": "target-health.elbv2.k8s.aws/unmet"},
+                {"conditionType": "target-health.elbv2.k8s.aws/unset"},
+                {"conditionType": "example.com/other"},
+            ]},
+            "status": {"conditions": [
+                {"type": "target-health.elbv2.k8s.aws/met", "status": "True"},
+                {"type": "target-health.elbv2.k8s.aws/unmet", "status": "False"},
+                {"type": "target-health.elbv2.k8s.aws/undeclared", "status": "False"},
+            ]},
+        })));
+        assert_eq!(pod.unmet_gates.into_iter().collect::<Vec<_>>(), ["unmet", "unset"]);
+    }
+
+    #[test]
+    fn the_flag_is_looked_for_in_the_spec_of_the_bindings_own_type() {
+        let kinds =
+            |kind: &str| json!([{"group": "elbv2.k8s.aws", "version": "v1beta1", "kind": kind}]);
+        let document = |spec: Value| {
+            has_flag(read(json!({"components": {"schemas": {
+                "List": {"x-kubernetes-group-version-kind": kinds("TargetGroupBindingList"), "properties": {"items": {}}},
+                "Meta": {"type": "object"},
+                "Params": {"x-kubernetes-group-version-kind": kinds("IngressClassParams"),
+                    "properties": {"spec": {"properties": {"multiClusterTargetGroup": {}}}}},
+                "it": {"x-kubernetes-group-version-kind": kinds("TargetGroupBinding"), "properties": {"spec": spec}},
+            }}})))
+        };
+        let properties = json!({"serviceRef": {"type": "object"}, "multiClusterTargetGroup": {"type": "boolean"}});
+        assert_eq!(document(json!({ "properties": properties })), Some(true));
+        assert_eq!(document(json!({"properties": {"serviceRef": {}}})), Some(false));
+        assert_eq!(document(json!({"x-kubernetes-preserve-unknown-fields": true})), None);
+        assert_eq!(has_flag(read(json!({"components": {"schemas": {}}}))), None);
     }
 
     #[test]

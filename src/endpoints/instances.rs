@@ -1,6 +1,6 @@
 //! `instance` targets: nodes by instance id and node port (rules N1 to N5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Endpoint, Endpoints, LeftOut, LeftOutReason, Node, NodeReady, Service, ServicePort,
@@ -71,6 +71,7 @@ fn desired(node: &Node, node_port: u16) -> Result<(Target, Endpoint), Unresolved
         zone: node.zone().map(str::to_owned),
         created_at: node.created_at,
         ready_since: None,
+        unmet_gates: BTreeSet::new(),
         unregistrable: (node_port == 0).then_some(Unregistrable::NoPort),
     };
     Ok((Target::new(id, node_port), endpoint))

@@ -1,6 +1,6 @@
 //! The Kubernetes objects that decide endpoints, reduced to the fields that do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -134,6 +134,10 @@ pub struct Pod {
     pub containers_ready: bool,
     /// Since when it is ready (condition `Ready`); none while it is not.
     pub ready_since: Option<Timestamp>,
+    /// The bindings whose target-health readiness gates it declares and that are not true: it is not
+    /// ready until their controller sets them.
+    #[serde(default)]
+    pub unmet_gates: BTreeSet<String>,
     /// Whether it carries the annotation that turns QUIC server ids on.
     pub quic_enabled: bool,
     /// Its containers and sidecars, in order.

@@ -113,6 +113,7 @@ impl Sorting {
             zone: endpoint.zone.clone(),
             created_at: stub.created_at,
             ready_since: pod.and_then(|pod| pod.ready_since),
+            unmet_gates: pod.map(|pod| pod.unmet_gates.clone()).unwrap_or_default(),
             unregistrable,
         };
         let verdict = match pod {

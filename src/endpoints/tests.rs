@@ -1,6 +1,6 @@
 //! Each rule of `facts/lbc.md` 3, by its number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::binding::{
@@ -41,6 +41,7 @@ fn pod(name: &str) -> Pod {
         node: Some("node-1".to_owned()),
         containers_ready: true,
         ready_since: None,
+        unmet_gates: BTreeSet::new(),
         quic_enabled: false,
         containers: Vec::new(),
     }

@@ -1,25 +1,36 @@
 //! 2xx: targets that are not as they should be.
 
+use jiff::Timestamp;
+
 use super::catalogue::{MISSING_TARGETS, STALE_TARGETS, TARGET_GROUP_GONE, UNTRACKED_TARGETS};
+use super::drift::Drift;
 use super::{Finding, Severity, counted, listed, reconcile_line};
-use crate::binding::Flavour;
 use crate::class::Class;
 use crate::facts::{Aliveness, SilenceReason};
 use crate::target::Target;
 use crate::view::{BindingView, GroupView, TargetView};
 
-pub(super) fn findings(group: &GroupView<'_>, chosen: &[usize]) -> Vec<Finding> {
+pub(super) fn findings(
+    group: &GroupView<'_>,
+    chosen: &[usize],
+    observed_at: Timestamp,
+) -> Vec<Finding> {
     let gone =
         matches!(&group.facts.group, Err(silence) if silence.reason == SilenceReason::NotFound);
     if gone {
         // Whatever else is wrong with its targets comes from that.
         return chosen.iter().map(|index| group_gone(group, &group.bindings[*index])).collect();
     }
-    chosen
-        .iter()
-        .flat_map(|index| [missing(group, *index), stale(group, *index), untracked(group, *index)])
-        .flatten()
-        .collect()
+    let mut findings = Vec::new();
+    for index in chosen {
+        let mut drift = Drift::of(group, *index);
+        // One cause, one finding: what its controller skips is not told again.
+        findings.extend(drift.take_hidden().map(|hidden| hidden.finding(observed_at)));
+        findings.extend(
+            [missing(&drift), stale(&drift), untracked(group, *index)].into_iter().flatten(),
+        );
+    }
+    findings
 }
 
 fn group_gone(group: &GroupView<'_>, binding: &BindingView<'_>) -> Finding {
@@ -31,51 +42,56 @@ fn group_gone(group: &GroupView<'_>, binding: &BindingView<'_>) -> Finding {
     TARGET_GROUP_GONE.finding(Severity::Critical, message).about(binding)
 }
 
-fn missing(group: &GroupView<'_>, index: usize) -> Option<Finding> {
-    let binding = &group.bindings[index];
-    let targets = of_class(group, Class::Missing, |of| of.desired_by.contains(&index));
+fn missing(drift: &Drift<'_>) -> Option<Finding> {
+    let (binding, targets) = (drift.binding(), &drift.missing);
     if targets.is_empty() {
         return None;
     }
-    let claims =
-        |of: &TargetView<'_>| of.desired_by.contains(&index) || of.tracked_by.contains(&index);
-    let any_registered = group.targets.values().any(|of| claims(of) && of.is_registered());
+    let any_registered =
+        drift.group.targets.values().any(|of| drift.claims(of) && of.is_registered());
     let severity = if any_registered { Severity::Warning } else { Severity::Critical };
-    let message = format!(
+    let mut message = format!(
         "{} of {} {} no traffic: desired, and not registered: {}.",
         counted(targets.len(), "ready endpoint"),
         binding.reference(),
         if targets.len() == 1 { "gets" } else { "get" },
-        listed(&targets)
+        listed(targets)
     );
+    message += &drift.difference();
+    if let Some(limit) = drift.limit() {
+        message += &format!(
+            " Its controller registers no more: the group has {limit} targets, its \
+             --max-targets-per-target-group."
+        );
+    }
     Some(
         MISSING_TARGETS
             .finding(severity, message)
             .about(binding)
-            .with_targets(targets)
-            .with_fix(is_ours(binding).then(|| reconcile_line(binding))),
+            .with_targets(targets.iter().copied())
+            .with_fix(drift.is_registered_by_reconcile().then(|| reconcile_line(binding))),
     )
 }
 
-fn stale(group: &GroupView<'_>, index: usize) -> Option<Finding> {
-    let binding = &group.bindings[index];
-    let targets = of_class(group, Class::Stale, |of| of.tracked_by.contains(&index));
+fn stale(drift: &Drift<'_>) -> Option<Finding> {
+    let (binding, targets) = (drift.binding(), &drift.stale);
     if targets.is_empty() {
         return None;
     }
     let message = format!(
-        "{} of {} {} still registered and no longer an endpoint: {}.",
+        "{} of {} {} still registered and no longer an endpoint: {}.{}",
         counted(targets.len(), "target"),
         binding.reference(),
         if targets.len() == 1 { "is" } else { "are" },
-        listed(&targets)
+        listed(targets),
+        drift.difference()
     );
     Some(
         STALE_TARGETS
             .finding(Severity::Warning, message)
             .about(binding)
-            .with_targets(targets)
-            .with_fix(direct_fix(binding)),
+            .with_targets(targets.iter().copied())
+            .with_fix(drift.is_deregistered_by_reconcile().then(|| reconcile_line(binding))),
     )
 }
 
@@ -106,7 +122,7 @@ fn untracked(group: &GroupView<'_>, index: usize) -> Option<Finding> {
 }
 
 /// The targets of a class that are past their pending time.
-fn of_class<'a>(
+pub(super) fn of_class<'a>(
     group: &GroupView<'a>,
     class: Class,
     holds: impl Fn(&TargetView<'a>) -> bool,
@@ -116,13 +132,7 @@ fn of_class<'a>(
     chosen.map(|(target, _)| *target).collect()
 }
 
-/// Says whether `reconcile` acts on a binding at all: not on exclusive ones, nor on Auto Mode's.
-fn is_ours(binding: &BindingView<'_>) -> bool {
-    let binding = &binding.facts.binding;
-    binding.spec.multi_cluster_target_group && binding.flavour == Flavour::LoadBalancerController
-}
-
-/// Beside a controller these are its to repair.
+/// Nothing but writing the ledger repairs these, and beside a controller that is its own.
 fn direct_fix(binding: &BindingView<'_>) -> Option<String> {
     let controller = binding.cluster.controller(binding.facts.binding.flavour);
     (controller == Aliveness::Absent).then(|| reconcile_line(binding))

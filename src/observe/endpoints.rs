@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::{join, join_all, join3};
 
 use super::look::Look;
-use super::{Named, group_of};
-use crate::binding::{Binding, TargetType};
+use super::{Detail, Named, group_of};
+use crate::binding::{Binding, Flavour, TargetType};
 use crate::cluster::Cluster;
 use crate::endpoints::{
     self, Backend, EndpointSlice, Endpoints, Node, Pod, PodName, PodStub, Service, Unresolved,
@@ -21,17 +21,23 @@ pub(super) async fn read<C: Cluster>(
     look: &Look<'_, C>,
     named: &Named,
     chosen: &BTreeSet<TargetGroupArn>,
+    detail: Detail,
 ) -> ClusterFacts {
     let cluster = look.cluster;
-    let bindings = match &look.bindings {
-        Err(silence) => Err(silence.clone()),
+    let (bindings, has_flag) = match &look.bindings {
+        Err(silence) => (Err(silence.clone()), None),
         Ok(bindings) => {
             let chosen: Vec<(&Binding, Reading<TargetGroupArn>)> = bindings
                 .iter()
                 .map(|binding| (binding, group_of(cluster.context(), binding, named)))
                 .filter(|(_, group)| group.as_ref().map_or(true, |arn| chosen.contains(arn)))
                 .collect();
-            Ok(read_bindings(cluster, chosen).await)
+            // What is only told is not asked for where something is to be done.
+            let is_told = !chosen.is_empty() && detail != Detail::TargetsOnly;
+            let served = if is_told { bindings.as_slice() } else { &[] };
+            let (bindings, has_flag) =
+                join(read_bindings(cluster, chosen), has_flag(cluster, served)).await;
+            (Ok(bindings), has_flag)
         }
     };
     ClusterFacts {
@@ -44,8 +50,24 @@ pub(super) async fn read<C: Cluster>(
         hidden: look.hidden.clone(),
         controllers: look.controllers.clone(),
         reconcilers: look.reconcilers.clone(),
+        has_flag,
         holders: BTreeMap::new(),
     }
+}
+
+/// Whether the flag is in the bindings' type; none where that is not known.
+///
+/// The API server leaves out of an object what its type does not have, so one binding with the flag
+/// on proves it. The schema (a hundred kilobytes) is asked for only where all are exclusive, and
+/// while their endpoints are read.
+async fn has_flag<C: Cluster>(cluster: &C, bindings: &[Binding]) -> Option<bool> {
+    let mut own = bindings.iter().filter(|it| it.flavour == Flavour::LoadBalancerController);
+    if own.clone().any(|binding| binding.spec.multi_cluster_target_group) {
+        return Some(true);
+    }
+    own.next()?;
+    // A schema that was not told makes no finding.
+    cluster.has_flag().await.ok()
 }
 
 async fn read_bindings<C: Cluster>(

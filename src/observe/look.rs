@@ -4,7 +4,7 @@ use futures::future::join5;
 
 use crate::binding::{Binding, Flavour};
 use crate::cluster::Cluster;
-use crate::facts::{Controller, Reading, Silence, SilenceReason};
+use crate::facts::{Controller, Reading, Reconciler, Silence, SilenceReason};
 
 /// What the first look saw.
 pub(super) struct Look<'a, C> {
@@ -15,7 +15,7 @@ pub(super) struct Look<'a, C> {
     pub(super) hidden: Vec<Silence>,
     pub(super) controllers: Reading<Vec<Controller>>,
     /// None where they may not be listed: they only make a finding milder.
-    pub(super) reconcilers: Vec<String>,
+    pub(super) reconcilers: Vec<Reconciler>,
     pub(super) identity: Reading<String>,
 }
 

@@ -12,7 +12,7 @@ use super::guard::{Fate, Guard};
 use super::predict::{self, Knowledge, Passing};
 use super::{Action, BindingPlan, Blocked, BlockedReason, Nudge, Standing, ViaChoice};
 use crate::binding::{Binding, CHECKPOINT_ANNOTATION, CHECKPOINT_TIME_ANNOTATION};
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::Checkpoint;
 use crate::facts::{Aliveness, Controller};
 use crate::ledger::Ledger;
 use crate::target::{Target, TargetDescription};
@@ -57,13 +57,7 @@ struct Beside<'a> {
 
 impl<'a> Beside<'a> {
     fn new(work: &'a Work<'a>) -> Self {
-        let facts = work.binding.facts;
-        let endpoints = facts.endpoints.as_ref().ok();
-        Self {
-            work,
-            controller: work.binding.cluster.controller_of(facts.binding.flavour),
-            checkpoint: endpoints.map(|endpoints| checkpoint::compare(&facts.binding, endpoints)),
-        }
+        Self { work, controller: work.binding.controller(), checkpoint: work.binding.checkpoint() }
     }
 
     /// Says whether a missing target may be registered past the controller: it would do that too,
@@ -71,7 +65,7 @@ impl<'a> Beside<'a> {
     fn may_register(&self, target: &Target, plan: &BindingPlan) -> bool {
         self.work.tracked.is_some_and(|tracked| tracked.contains(target))
             && self.checkpoint == Some(Checkpoint::Current)
-            && !self.has_another_ledger()
+            && !self.work.binding.has_another_ledger()
             && !self.was_at_the_group_lately()
             && !self.is_full(plan.register.len())
     }
@@ -103,23 +97,13 @@ impl<'a> Beside<'a> {
         self.work.binding.facts.ledger.as_ref().ok()?.as_ref()
     }
 
-    /// A ledger that anybody else wrote after the controller began to lead is not the one it has in
-    /// memory (`facts/lbc.md` 2.1).
-    fn has_another_ledger(&self) -> bool {
-        let Some(written) = self.ledger().and_then(|ledger| ledger.foreign_write_at) else {
-            return false;
-        };
-        let leads_since = self.controller.and_then(|controller| controller.leads_since);
-        leads_since.is_none_or(|since| written >= since)
-    }
-
     /// Why the controller is not made to look again, however much there is to do.
     fn obstacle(&self) -> Option<String> {
         let alive = self.controller.map(|controller| controller.alive);
         if alive != Some(Aliveness::Alive) {
             return Some("whether its controller is at work is not known".to_owned());
         }
-        if self.has_another_ledger() {
+        if self.work.binding.has_another_ledger() {
             return Some(
                 "its ledger was written by somebody else while the controller has its own in memory"
                     .to_owned(),
@@ -131,15 +115,7 @@ impl<'a> Beside<'a> {
                 "its ledger is lost, and what the controller has in memory is not known".to_owned(),
             );
         }
-        // A current checkpoint proves that its endpoints are ours.
-        if self.checkpoint == Some(Checkpoint::Current) {
-            return None;
-        }
-        let target_type = self.work.binding.facts.binding.spec.target_type;
-        let differs = self.controller.into_iter().flat_map(|controller| &controller.differs);
-        let mut differs =
-            differs.filter(|it| it.target_type.is_none() || it.target_type == target_type);
-        let how = &differs.next()?.how;
+        let how = self.work.binding.difference()?;
         Some(format!("its controller may find other endpoints: {how}"))
     }
 

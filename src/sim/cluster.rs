@@ -45,6 +45,8 @@ pub enum Request {
     Bindings,
     Controllers,
     Reconcilers,
+    /// Read the schema of bindings.
+    Schema,
     Services,
     EndpointSlices,
     PodStubs,
@@ -68,6 +70,7 @@ impl Request {
             Self::Bindings => "Bindings",
             Self::Controllers => "Controllers",
             Self::Reconcilers => "Reconcilers",
+            Self::Schema => "Schema",
             Self::Services => "Services",
             Self::EndpointSlices => "EndpointSlices",
             Self::PodStubs => "PodStubs",

@@ -12,7 +12,8 @@ use crate::elbv2::{Access, CallError, LoadBalancers, Registration};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{
-    Controller, LedgerFault, Listener, LoadBalancer, Reading, Silence, SilenceReason, TargetGroup,
+    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, Silence, SilenceReason,
+    TargetGroup,
 };
 use crate::ledger::Ledger;
 use crate::target::{Target, TargetDescription, TargetGroupArn};
@@ -119,8 +120,12 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         self.read(self.door.controllers()).await
     }
 
-    async fn reconcilers(&self) -> Reading<Vec<String>> {
+    async fn reconcilers(&self) -> Reading<Vec<Reconciler>> {
         self.read(self.door.reconcilers()).await
+    }
+
+    async fn has_flag(&self) -> Reading<bool> {
+        self.read(self.door.has_flag()).await
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {

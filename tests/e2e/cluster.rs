@@ -11,7 +11,7 @@ use mctg::binding::{FINALIZER, Flavour};
 use mctg::cluster::kube::{KubeCluster, Settings};
 use mctg::cluster::{Cluster as _, WriteError};
 use mctg::endpoints::{NodeReady, PodName, ServiceType};
-use mctg::facts::{Aliveness, LedgerFault, SilenceReason};
+use mctg::facts::{Aliveness, LedgerFault, Reconciler, SilenceReason};
 use mctg::ledger;
 use mctg::target::Target;
 use serde_json::{Value, json};
@@ -491,7 +491,7 @@ async fn auto_mode_is_seen_by_its_bindings_and_its_life_is_not_known() {
 }
 
 #[tokio::test]
-async fn this_programs_cronjobs_are_found_unless_they_are_suspended() {
+async fn this_programs_cronjobs_are_found_with_when_they_last_succeeded() {
     let pair = pair().await;
     let cronjob = |name: &str, label: &str, suspend: bool| {
         json!({
@@ -512,13 +512,34 @@ async fn this_programs_cronjobs_are_found_unless_they_are_suspended() {
             },
         })
     };
-    for manifest in [
-        cronjob("ours", "kubectl-mctg", false),
-        cronjob("asleep", "kubectl-mctg", true),
-        cronjob("other", "backup", false),
-    ] {
+    let mut ours = cronjob("ours", "kubectl-mctg", false);
+    ours["status"] = json!({ "lastSuccessfulTime": "2026-01-01T06:29:00Z" });
+    for manifest in
+        [ours, cronjob("asleep", "kubectl-mctg", true), cronjob("other", "backup", false)]
+    {
         pair.blue.put(manifest).await;
     }
     let it = adapter(pair.blue.admin()).await;
-    assert_eq!(it.reconcilers().await, Ok(vec!["default/ours".to_owned()]));
+    let found = it.reconcilers().await.expect("readable");
+    let told = |it: &Reconciler| (it.to_string(), it.suspended, it.last_success);
+    let success = "2026-01-01T06:29:00Z".parse().expect("a time");
+    assert_eq!(
+        found.iter().map(told).collect::<Vec<_>>(),
+        [
+            ("default/asleep".to_owned(), true, None),
+            ("default/ours".to_owned(), false, Some(success))
+        ]
+    );
+    assert!(found.iter().all(|it| it.schedule == "*/5 * * * *" && it.created_at.is_some()));
+}
+
+#[tokio::test]
+async fn whoever_is_known_may_learn_whether_bindings_can_have_the_flag() {
+    let pair = pair().await;
+    let it = adapter(pair.blue.user(&[]).await).await;
+    until("the schema is published", async || it.has_flag().await.is_ok()).await;
+    assert_eq!(it.has_flag().await, Ok(true));
+    let bare = Cluster::start_bare().await;
+    let it = adapter(bare.admin()).await;
+    assert_eq!(it.has_flag().await.map_err(|it| it.reason), Err(SilenceReason::NotFound));
 }

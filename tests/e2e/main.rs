@@ -16,6 +16,7 @@ mod elbv2;
 mod embedding;
 mod events;
 mod figures;
+mod findings;
 mod house;
 mod in_cluster;
 mod killed;

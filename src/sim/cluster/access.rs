@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::{StoredEvent, StoredLedger, key};
+use super::state::{SimPod, StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
 use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
 use crate::cluster::{Cluster as Door, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Silence, SilenceReason};
+use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
 use crate::ledger::{self, Ledger};
 use crate::target::Target;
 
@@ -56,9 +56,13 @@ impl Door for Cluster {
         self.read(Request::Controllers, Where::AllNamespaces, |s| s.controllers.clone()).await
     }
 
-    async fn reconcilers(&self) -> Reading<Vec<String>> {
+    async fn reconcilers(&self) -> Reading<Vec<Reconciler>> {
         self.read(Request::Reconcilers, Where::AllNamespaces, |state| state.reconcilers.clone())
             .await
+    }
+
+    async fn has_flag(&self) -> Reading<bool> {
+        self.read(Request::Schema, Where::AllNamespaces, |state| state.has_flag).await
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
@@ -93,15 +97,15 @@ impl Door for Cluster {
             let pod = self
                 .read(Request::Pods, namespace, |s| s.pods.get(&name.to_string()).cloned())
                 .await?;
-            pods.extend(pod.map(|pod| pod.pod));
+            pods.extend(pod.map(|pod| pod.whole()));
         }
         Ok(pods)
     }
 
     async fn pods_with_address(&self, address: &str) -> Reading<Vec<Pod>> {
         self.read(Request::PodsWithAddress, Where::AllNamespaces, |state| {
-            let pods = state.pods.values().map(|pod| &pod.pod);
-            pods.filter(|pod| pod.address.as_deref() == Some(address)).cloned().collect()
+            let holds = |pod: &&SimPod| pod.pod.address.as_deref() == Some(address);
+            state.pods.values().filter(holds).map(SimPod::whole).collect()
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! What a cluster holds, and how tests change it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,11 @@ use crate::binding::{
     Binding, BindingSpec, Flavour, IpAddressType, PortRef, ServiceRef, TargetType,
 };
 use crate::endpoints::{
-    AddressFamily, EndpointSlice, Node, NodeReady, Pod, PodName, Service, ServicePort, ServiceType,
-    SliceEndpoint, SlicePort,
+    AddressFamily, EndpointSlice, GATE_PREFIX, Node, NodeReady, Pod, PodName, Service, ServicePort,
+    ServiceType, SliceEndpoint, SlicePort,
 };
 use crate::events::Event;
-use crate::facts::Controller;
+use crate::facts::{Controller, Reconciler};
 use crate::sim::world::zone_of;
 use crate::target::TargetGroupArn;
 
@@ -37,13 +37,20 @@ pub struct ClusterState {
     pub ledgers: BTreeMap<String, StoredLedger>,
     /// The controllers.
     pub controllers: Vec<Controller>,
-    /// This program's own CronJobs, as `namespace/name`.
-    pub reconcilers: Vec<String>,
+    /// This program's own CronJobs.
+    pub reconcilers: Vec<Reconciler>,
+    /// Whether its type TargetGroupBinding has the multi-cluster flag.
+    #[serde(default = "yes")]
+    pub has_flag: bool,
     /// The events of this program.
     #[serde(default)]
     pub events: BTreeMap<String, StoredEvent>,
     now: Timestamp,
     sequence: u64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// An event, as it happened last, and how often it did.
@@ -163,6 +170,15 @@ impl NewBinding {
     }
 }
 
+impl SimPod {
+    /// The pod as its cluster shows it, with the gates it waits for.
+    pub fn whole(&self) -> Pod {
+        let unmet = self.gates.iter().filter(|(_, open)| **open != Some(true));
+        let names = unmet.filter_map(|(gate, _)| gate.strip_prefix(GATE_PREFIX));
+        Pod { unmet_gates: names.map(str::to_owned).collect(), ..self.pod.clone() }
+    }
+}
+
 impl ClusterState {
     /// Makes a cluster with no node.
     pub fn new(name: &str, now: Timestamp) -> Self {
@@ -177,6 +193,7 @@ impl ClusterState {
             ledgers: BTreeMap::new(),
             controllers: Vec::new(),
             reconcilers: Vec::new(),
+            has_flag: true,
             events: BTreeMap::new(),
             now,
             sequence: 0,
@@ -250,6 +267,7 @@ impl ClusterState {
             node: node.map(str::to_owned),
             containers_ready: true,
             ready_since: Some(self.now),
+            unmet_gates: BTreeSet::new(),
             quic_enabled: false,
             containers: Vec::new(),
         };

@@ -5,12 +5,12 @@ use super::api::{Api, Failure, Gate};
 use super::memory::Listed;
 use super::pass::Pass;
 use crate::binding::Binding;
-use crate::endpoints::{Endpoint, Endpoints, PodName};
+use crate::endpoints::{Endpoint, Endpoints, GATE_PREFIX, PodName};
 use crate::target::Target;
 
 /// The condition type by which a pod waits for a binding.
 pub(super) fn gate_of(binding: &Binding) -> String {
-    format!("target-health.elbv2.k8s.aws/{}", binding.name)
+    format!("{GATE_PREFIX}{}", binding.name)
 }
 
 impl<A: Api> Pass<'_, A> {

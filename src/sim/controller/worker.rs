@@ -61,21 +61,25 @@ impl Worker {
     fn show(&self) {
         let leads_since = Some(self.controller.leads_since());
         let max_targets = self.controller.flags().max_targets;
+        let sync_period = Some(self.controller.flags().sync_period);
         self.cluster.with(|state| {
             let is_shown =
                 |it: &&mut facts::Controller| it.flavour == Flavour::LoadBalancerController;
             match state.controllers.iter_mut().find(is_shown) {
                 Some(shown) => {
                     (shown.leads_since, shown.max_targets) = (leads_since, max_targets);
+                    shown.sync_period = sync_period;
                 }
                 None => state.controllers.push(facts::Controller {
                     flavour: Flavour::LoadBalancerController,
                     version: Some("v3.5.0".to_owned()),
                     alive: Aliveness::Alive,
+                    is_down: false,
                     evidence: "Lease renewed 0 s ago".to_owned(),
                     cluster_name: None,
                     leads_since,
                     max_targets,
+                    sync_period,
                     differs: Vec::new(),
                 }),
             }

@@ -378,10 +378,12 @@ fn controllers(alive: Aliveness) -> Vec<Controller> {
         flavour: Flavour::LoadBalancerController,
         version: None,
         alive,
+        is_down: false,
         evidence: String::new(),
         cluster_name: None,
         leads_since: None,
         max_targets: None,
+        sync_period: None,
         differs: Vec::new(),
     };
     if alive == Aliveness::Absent { Vec::new() } else { vec![controller] }

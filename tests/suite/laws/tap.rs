@@ -9,7 +9,9 @@ use mctg::cluster::{Cluster, WriteError};
 use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
 use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use mctg::events::Event;
-use mctg::facts::{Controller, LedgerFault, Listener, LoadBalancer, Reading, TargetGroup};
+use mctg::facts::{
+    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, TargetGroup,
+};
 use mctg::ledger::Ledger;
 use mctg::sim;
 use mctg::sim::cluster::Request;
@@ -122,8 +124,12 @@ impl Cluster for ClusterDoor {
         read!(self, Request::Controllers, None, self.inner.controllers())
     }
 
-    async fn reconcilers(&self) -> Reading<Vec<String>> {
+    async fn reconcilers(&self) -> Reading<Vec<Reconciler>> {
         self.inner.reconcilers().await
+    }
+
+    async fn has_flag(&self) -> Reading<bool> {
+        self.inner.has_flag().await
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
