@@ -39,7 +39,8 @@ impl Line {
         for (_, event) in self.script.between.iter().filter(|(at, _)| *at == number) {
             self.play.happen(event);
         }
-        if self.script.kill == Some(number) {
+        if self.script.kill.is_some_and(|kill| number >= kill) {
+            // Whatever else is under way dies with it.
             self.play.kill(self.run);
             std::future::pending::<()>().await;
         }
