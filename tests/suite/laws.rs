@@ -9,10 +9,13 @@
 
 mod history;
 mod judge;
+mod make;
 mod planted;
 mod play;
 mod stage;
 mod tap;
+mod targets;
+mod truth;
 
 use std::fmt::Write;
 use std::sync::Mutex;

@@ -9,12 +9,12 @@ use mctg::endpoints::{Endpoints, Unresolved};
 use mctg::facts::{Facts, Holder};
 use mctg::observe::{self, Detail, Scope};
 use mctg::plan::{self, Action, BlockedReason, Pass, Plan, Request};
-use mctg::sim::World;
 use mctg::target::HealthState;
 use mctg::target::Target;
 
 use super::history::History;
 use super::play::play;
+use super::tap::Line;
 
 /// A fault in the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,12 @@ pub(super) enum Plant {
     HandedOverToNobody,
     ContestedGoes,
     PhantomsStay,
+    ExclusiveIsShared,
+    // Around the prompt.
+    ApprovalForgotten,
+    StalePlanApplied,
+    YesAssumed,
+    CapForgotten,
 }
 
 impl Plant {
@@ -47,6 +53,9 @@ impl Plant {
                 | Self::ConflictsIgnored
                 | Self::FailuresForgotten
                 | Self::FloorIgnored
+                | Self::ApprovalForgotten
+                | Self::YesAssumed
+                | Self::CapForgotten
         )
     }
 
@@ -86,6 +95,12 @@ impl Plant {
                         let node = Ok(vec![Holder::Node("a-node".to_owned())]);
                         cluster.holders.insert(address.clone(), node);
                     }
+                }
+            }
+            Self::ExclusiveIsShared => {
+                let clusters = facts.clusters.iter_mut();
+                for binding in clusters.flat_map(|cluster| cluster.bindings.iter_mut().flatten()) {
+                    binding.binding.spec.multi_cluster_target_group = true;
                 }
             }
             _ => {}
@@ -154,23 +169,30 @@ pub(super) async fn run<C: Cluster, L: LoadBalancers>(
     clusters: &[C],
     load_balancers: &L,
     request: &Request,
-    plant: Option<Plant>,
-    world: &World,
+    plant: Plant,
+    line: &Line,
 ) -> bool {
-    let Some(plant) = plant else { return true };
+    let clock = || line.play.stage.world.now();
     let read = async |pass: Pass| {
         let scope = Scope {
             detail: Detail::TargetsOnly,
             acting: request.contexts.clone(),
             ..Scope::default()
         };
-        let mut facts = observe::observe(clusters, load_balancers, &scope, &|| world.now()).await;
+        let mut facts = observe::observe(clusters, load_balancers, &scope, &clock).await;
         plant.change_facts(&mut facts);
         let mut plan = plan::plan(&facts, request, pass);
         plant.change_plan(&mut plan, &facts, pass);
         plan
     };
-    let first = read(Pass::First).await;
+    let mut first = read(Pass::First).await;
+    if let Some(events) = &line.script.prompt {
+        line.play.prompt(line, &first, events);
+        if plant != Plant::StalePlanApplied {
+            let approved = std::mem::replace(&mut first, read(Pass::First).await);
+            first.narrow_to(&approved);
+        }
+    }
     let read_again = async || {
         if plant == Plant::NoSecondReading { first.clone() } else { read(Pass::Second).await }
     };
@@ -215,6 +237,11 @@ planted! {
     a_target_handed_over_to_nobody_is_found: HandedOverToNobody against "law 2",
     a_contested_target_that_is_deregistered_is_found: ContestedGoes against "laws 1, 3 and 5",
     phantoms_that_never_leave_are_found: PhantomsStay against "law 4",
+    an_exclusive_binding_that_is_written_for_is_found: ExclusiveIsShared against "law 1",
+    a_plan_that_goes_beyond_what_was_approved_is_found: ApprovalForgotten against "law 7",
+    a_stale_plan_applied_after_a_prompt_is_found: StalePlanApplied against "law 7",
+    a_yes_that_nobody_said_is_found: YesAssumed against "law 7",
+    a_cap_that_is_forgotten_is_found: CapForgotten against "law 7",
 }
 
 #[test]

@@ -1,20 +1,22 @@
 //! Plays a history and returns what laws it broke.
 
 use std::collections::BTreeSet;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use mctg::plan::{Request, ViaChoice};
+use mctg::plan::{Plan, Request, ViaChoice};
 use mctg::reconcile::{Options, Reconciler};
 use mctg::report::StepResult;
 use mctg::target::Target;
 
 use super::history::{CONTEXTS, Event, History, Run};
-use super::judge::Judge;
+use super::judge::{ByGroup, Judge, Leave};
+use super::make::Dice;
 use super::planted::{self, Plant};
-use super::stage::{Stage, words};
+use super::stage::Stage;
 use super::tap::{ClusterDoor, ElbDoor, Line};
+use super::targets::{Set, set, words};
 
 /// A history being played.
 pub(super) struct Play {
@@ -27,6 +29,25 @@ pub(super) struct Play {
     deferred: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     /// Itself, for the runs in runs.
     this: std::sync::Weak<Self>,
+}
+
+/// A run under way.
+type Running = Pin<Box<dyn Future<Output = bool>>>;
+
+/// Reconciles as the program does; true if no step failed.
+async fn reconcile(doors: &[ClusterDoor], elb: &ElbDoor, request: Request, line: &Line) -> bool {
+    let clock = || line.play.stage.world.now();
+    let options = Options { request, ..Options::default() };
+    let reconciler = Reconciler::new(doors, elb, clock).options(options);
+    let mut approved = None;
+    if let Some(events) = &line.script.prompt {
+        let plan = reconciler.plan().await.plan;
+        line.play.prompt(line, &plan, events);
+        approved = (line.play.plant != Some(Plant::ApprovalForgotten)).then_some(plan);
+    }
+    let report = reconciler.run(approved.as_ref(), &|_| {}).await;
+    let mut steps = report.bindings.iter().flat_map(|binding| &binding.steps);
+    steps.all(|step| step.result == StepResult::Done)
 }
 
 /// Plays a history to its end, and says which laws were broken.
@@ -55,11 +76,15 @@ impl Play {
     }
 
     pub(super) fn happen(&self, event: &Event) {
-        if let Event::Run(run) = event {
-            self.run(run, false);
-        } else {
-            self.stage.happen(event);
-            self.judge().happened(&self.stage);
+        match event {
+            Event::Run(run) => {
+                self.run(run, false);
+            }
+            Event::AtOnce { runs, order } => self.at_once(runs, *order),
+            _ => {
+                self.stage.happen(event);
+                self.judge().happened(&self.stage);
+            }
         }
     }
 
@@ -95,15 +120,65 @@ impl Play {
 
     /// Lets this program run; true if it ended without a failed step.
     fn run(&self, script: &Run, allow_empty: bool) -> bool {
+        let Some((run, future)) = self.begin(script, allow_empty, false) else { return true };
+        let mut future = future;
+        loop {
+            if let Some(ended) = self.poll(run, script, &mut future) {
+                return ended.unwrap_or(false);
+            }
+        }
+    }
+
+    /// Lets two runs go on by turns.
+    fn at_once(&self, scripts: &[Run; 2], order: u64) {
+        let mut dice = Dice::new(order);
+        let runs = scripts.iter().map(|script| (script, self.begin(script, false, true)));
+        let mut under_way: Vec<_> =
+            runs.filter_map(|(script, begun)| begun.map(|(run, it)| (script, run, it))).collect();
+        while !under_way.is_empty() {
+            let turn = dice.below(under_way.len());
+            let (script, run, future) = &mut under_way[turn];
+            if self.poll(*run, script, future).is_some() {
+                drop(under_way.remove(turn));
+            }
+        }
+    }
+
+    /// Polls a run; what is returned is how it ended, if it did: none inside where it was killed.
+    fn poll(&self, run: usize, script: &Run, future: &mut Running) -> Option<Option<bool>> {
+        let ended = match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => {
+                let killed = self.killed.lock().unwrap_or_else(PoisonError::into_inner);
+                if !killed.contains(&run) {
+                    return None;
+                }
+                None
+            }
+        };
+        let alone = self.judge().under_way.len() == 1;
+        let disturbed = !script.between.is_empty() || self.has_quota || !alone || self.crossed(run);
+        self.judge().end(run, ended.is_none(), disturbed, &self.stage);
+        Some(ended)
+    }
+
+    /// Whether another run began after it and ended before it: it is not alone with its world.
+    fn crossed(&self, run: usize) -> bool {
+        self.judge().witnesses.len() > run + 1
+    }
+
+    /// Begins a run, unless it sees nothing.
+    fn begin(&self, script: &Run, allow_empty: bool, yields: bool) -> Option<(usize, Running)> {
         let clusters = self.stage.clusters.len();
         let all = (1_u8 << clusters) - 1;
         let (acting, seeing) = (script.acting & all, script.seeing & all);
         if seeing == 0 {
-            return true;
+            return None;
         }
-        let run = self.judge().begin(acting, seeing, allow_empty);
+        let (no_yes, cap) = (script.no_yes, script.cap);
+        let run = self.judge().begin(Leave { acting, seeing, allow_empty, no_yes, cap });
         let play = self.this.upgrade().expect("it is being played");
-        let line = Arc::new(Line::new(play, run, script.clone()));
+        let line = Arc::new(Line::new(Arc::clone(&play), run, script.clone(), yields));
         let doors: Vec<ClusterDoor> = (0..clusters)
             .filter(|index| seeing & (1 << index) != 0)
             .map(|index| ClusterDoor {
@@ -118,41 +193,38 @@ impl Play {
             contexts: contexts.map(|(_, context)| (*context).to_owned()).collect(),
             via: ViaChoice::Auto,
             allow_empty: allow_empty || self.plant == Some(Plant::FloorIgnored),
-            may_deregister: true,
+            may_deregister: !no_yes || self.plant == Some(Plant::YesAssumed),
+            max_deregister: cap.filter(|_| self.plant != Some(Plant::CapForgotten)),
             ..Request::default()
         };
-        let clock = || self.stage.world.now();
-        let ended = if self.plant.is_some_and(Plant::is_in_the_plan) {
-            let world = &self.stage.world;
-            let run = planted::run(&doors, &elb, &request, self.plant, world);
-            self.drive(line.run, run)
-        } else {
-            let options = Options { request, ..Options::default() };
-            let reconciler = Reconciler::new(&doors, &elb, clock).options(options);
-            let run = async {
-                let report = reconciler.run(None, &|_| {}).await;
-                let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
-                steps.into_iter().all(|step| step.result == StepResult::Done)
-            };
-            self.drive(line.run, run)
-        };
-        let disturbed = !script.between.is_empty() || self.has_quota;
-        self.judge().end(line.run, ended.is_none(), disturbed, &self.stage);
-        ended.unwrap_or(false)
+        let plant = self.plant.filter(|plant| plant.is_in_the_plan());
+        Some((
+            run,
+            Box::pin(async move {
+                match plant {
+                    Some(plant) => planted::run(&doors, &elb, &request, plant, &line).await,
+                    None => reconcile(&doors, &elb, request, &line).await,
+                }
+            }),
+        ))
     }
 
-    /// Polls a run to its end or its death: nothing in a stage is ever waited for.
-    fn drive(&self, run: usize, future: impl Future<Output = bool>) -> Option<bool> {
-        let mut future = pin!(future);
-        let mut context = Context::from_waker(Waker::noop());
-        loop {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-                return Some(output);
-            }
-            if self.killed.lock().unwrap_or_else(PoisonError::into_inner).contains(&run) {
-                return None;
+    /// A plan was read by somebody, who said yes to it; what happens meanwhile happens.
+    pub(super) fn prompt(&self, line: &Line, plan: &Plan, events: &[Event]) {
+        for event in events {
+            self.happen(event);
+        }
+        let mut approved = ByGroup::new();
+        for binding in &plan.bindings {
+            let cluster = CONTEXTS.iter().position(|it| **it == binding.binding.context);
+            let group =
+                self.stage.groups.iter().position(|(arn, _)| Some(arn) == binding.arn.as_ref());
+            if let (Some(cluster), Some(group)) = (cluster, group) {
+                let going = set(binding.deregister.iter().map(|listed| &listed.target));
+                *approved.entry((cluster, group)).or_default() |= going;
             }
         }
+        self.judge().approved(line.run, approved);
     }
 
     /// Laws 2 and 4: once everything is calm, a run makes everything right and the next one plans
@@ -168,15 +240,24 @@ impl Play {
         }
         let everybody = Run { acting: u8::MAX, seeing: u8::MAX, ..Run::default() };
         let mut broken = Vec::new();
-        if !self.run(&everybody, true) {
+        let ended_well = self.run(&everybody, true);
+        let truth = self.judge().truth().clone();
+        let rivals = self.stage.slots.iter().enumerate().any(|(index, slot)| {
+            let Some(group) = slot.group else { return false };
+            self.stage.groups[group].1.rivals(truth.registered[group]) & truth.desired[index] != 0
+        });
+        // Where somebody else's QUIC target is in the way, nothing can be done about it.
+        if !ended_well && !rivals {
             broken.push("law 4: a run on a calm world failed".to_owned());
         }
-        broken.extend(self.next_plan());
-        let truth = self.judge().truth().clone();
+        broken.extend(self.next_plan().filter(|_| !rivals));
         for (index, slot) in self.stage.slots.iter().enumerate() {
             let Some(group) = slot.group else { continue };
             let name = format!("{} of cluster {}", slot.binding, slot.cluster);
-            let missing = truth.desired[index] & !truth.registered[group];
+            if truth.ours & (1 << index) == 0 {
+                continue;
+            }
+            let missing = self.judge().missing(index, group, &self.stage);
             if missing != 0 {
                 broken.push(format!("law 4: {} of {name} is still missing", words(missing)));
             }
@@ -184,7 +265,13 @@ impl Play {
             if untracked != 0 {
                 broken.push(format!("law 2: {} of {name} is untracked", words(untracked)));
             }
-            let stale = truth.ledgers[index] & !truth.desired[index];
+            // What is desired where this program does not write is contested for ever.
+            let others = self.stage.slots.iter().enumerate();
+            let others = others.filter(|(other, slot)| {
+                slot.group == Some(group) && truth.ours & (1 << other) == 0
+            });
+            let others = others.fold(0, |set: Set, (other, _)| set | truth.desired[other]);
+            let stale = truth.ledgers[index] & !truth.desired[index] & !others;
             // A run that sees one cluster leaves what answers elsewhere; an orphan is nobody's.
             if stale != 0 && self.stage.clusters.len() > 1 && truth.bound & (1 << index) != 0 {
                 broken.push(format!("law 4: {} of {name} is still tracked", words(stale)));
