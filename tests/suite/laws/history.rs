@@ -1,7 +1,7 @@
 //! What happens in a history, and how one that fails is shortened.
 
 use mctg::facts::Aliveness;
-use mctg::plan::Cap;
+use mctg::plan::{Cap, ViaChoice};
 use mctg::sim::cluster::Request;
 use mctg::sim::elbv2::Operation;
 
@@ -23,6 +23,8 @@ pub(super) struct Layout {
     pub(super) groups: Vec<Kind>,
     /// How many targets a group takes.
     pub(super) quota: Option<u32>,
+    /// Whether controllers take over in the end.
+    pub(super) succession: bool,
 }
 
 /// How a slot is bound.
@@ -131,8 +133,20 @@ pub(super) enum Event {
     LedgerGarbage {
         slot: usize,
     },
-    /// The cluster's controller makes a pass.
-    ControllerPass {
+    /// The cluster's controller, if it has one, makes so many calls, or all that are due.
+    ControllerWorks {
+        cluster: usize,
+        calls: usize,
+    },
+    /// It dies where it is, and starts anew with nothing in memory.
+    ControllerRestarts {
+        cluster: usize,
+    },
+    /// It is scaled to nothing, or up again.
+    ControllerStops {
+        cluster: usize,
+    },
+    ControllerStarts {
         cluster: usize,
     },
     Wait {
@@ -203,6 +217,7 @@ pub(super) struct Run {
     pub(super) acting: u8,
     /// The clusters it reads, as bits.
     pub(super) seeing: u8,
+    pub(super) via: ViaChoice,
     /// Whether nobody said yes to deregistering.
     pub(super) no_yes: bool,
     /// How many of a binding's tracked targets may go.
@@ -300,6 +315,11 @@ impl History {
                 without.layout.slots[slot] = None;
                 all.push(without);
             }
+        }
+        if self.layout.succession {
+            let mut without = self.clone();
+            without.layout.succession = false;
+            all.push(without);
         }
         if self.layout.quota.is_some() {
             let mut without = self.clone();

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use mctg::plan::Cap;
 use mctg::sim::cluster::Request;
+use mctg::sim::controller::Worker;
 
-use super::stage::Stage;
+use super::stage::{Slot, Stage};
 use super::targets::{Set, each, words};
 use super::truth::{Held, Slots, Truth};
 
@@ -64,6 +65,70 @@ pub(super) struct Witness {
     capped: ByGroup,
 }
 
+impl Witness {
+    /// What speaks against taking out targets, by what the run could know: laws 1, 3 and 5.
+    fn objections(
+        &self,
+        (cluster, group): (usize, usize),
+        targets: Set,
+        stage: &Stage,
+    ) -> Vec<String> {
+        let mut objections = Vec::new();
+        let mut object = |law: &str, targets: Set, what: &str| {
+            if targets != 0 {
+                objections.push(format!("{law}: {} deregistered, {what}", words(targets)));
+            }
+        };
+        let own = || slots_of(stage, Some(cluster), group);
+        let ledger = |slot: usize| self.ledgers[slot].unwrap_or(0);
+        let ours = own().filter(|slot| self.ours & (1 << slot) != 0);
+        let tracked = ours.fold(0, |set, slot| set | ledger(slot));
+        object("law 1", targets & !tracked & !self.own[group], "not tracked");
+        for slot in slots_of(stage, None, group) {
+            let Slot { cluster, binding, .. } = &stage.slots[slot];
+            if self.leave.seeing & (1 << cluster) != 0 {
+                let what = format!("desired by {binding} of cluster {cluster}");
+                object("laws 1, 3 and 5", targets & self.desired[slot], &what);
+            }
+        }
+        let not_held = targets & !self.held[cluster].of(stage.groups[group].1);
+        let unread = |slot: &usize| self.endpoints_unread & (1 << slot) != 0;
+        let silent_cluster = self.bindings_unread & self.leave.seeing & !(1 << cluster) != 0;
+        let silent_binding = slots_of(stage, None, group)
+            .any(|slot| stage.slots[slot].cluster != cluster && unread(&slot));
+        if silent_cluster || silent_binding {
+            object("law 3", not_held, "not held here while somebody is silent");
+        }
+        let of_unread = own().filter(unread).fold(0, |set, slot| set | ledger(slot));
+        let of_read = own().filter(|slot| !unread(slot)).fold(0, |set, slot| set | ledger(slot));
+        let by_unread = targets & of_unread & !of_read & !self.own[group];
+        object("law 3", by_unread, "its own endpoints unread");
+        if self.leave.seeing.count_ones() == 1 {
+            let elsewhere = not_held & self.healthy[group] & !self.own[group];
+            object("law 1", elsewhere, "it answers elsewhere");
+        }
+        let healthy = self.healthy[group];
+        let is_last = healthy & !(self.taken_out[group] | targets) == 0;
+        if !self.leave.allow_empty && is_last {
+            object("law 5", healthy & targets, "the last that is healthy");
+        }
+        objections
+    }
+}
+
+/// A controller that was made to look at a binding again.
+#[derive(Clone, Debug)]
+struct Nudged {
+    /// What the run knew that did it.
+    witness: Witness,
+    /// What it showed that the pass would take out.
+    planned: Set,
+    /// What was registered then.
+    registered: Set,
+    /// Whether the controller was in the middle of another pass.
+    is_busy: bool,
+}
+
 /// Watches a history.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
@@ -75,6 +140,10 @@ pub(super) struct Judge {
     /// What this program registered and is still registered, by group: its cluster, and whether
     /// somebody else has taken it out of a ledger.
     registered_by_us: BTreeMap<(usize, Set), (usize, bool)>,
+    /// By slot: the passes that a run made happen and that are not over, in an unchanged world.
+    nudged: BTreeMap<usize, Nudged>,
+    /// By cluster: what its controller has taken out in the pass it is in.
+    lost: BTreeMap<(usize, usize), Set>,
 }
 
 impl Judge {
@@ -185,8 +254,62 @@ impl Judge {
         }
     }
 
+    /// A run made a controller look at a binding again, or tried to; `planned` is what it showed
+    /// that the pass would take out.
+    pub(super) fn nudged(&mut self, run: usize, slot: usize, planned: Set, stage: &Stage) {
+        let Some(group) = stage.slots[slot].group else { return };
+        let witness = self.witnesses[run].clone();
+        if witness.readings < 2 {
+            self.blame("law 7", "nudged after one reading only");
+        }
+        let is_busy = stage.worker(stage.slots[slot].cluster).as_ref().is_some_and(Worker::is_busy);
+        let registered = self.truth.registered[group];
+        self.nudged.insert(slot, Nudged { witness, planned, registered, is_busy });
+    }
+
+    /// A controller made a call.
+    pub(super) fn controller_worked(&mut self, cluster: usize, stage: &Stage) {
+        let before = self.truth.registered.clone();
+        let nudged = std::mem::take(&mut self.nudged);
+        self.happened(stage);
+        self.nudged = nudged;
+        for (group, before) in before.into_iter().enumerate() {
+            *self.lost.entry((cluster, group)).or_default() |=
+                before & !self.truth.registered[group];
+        }
+    }
+
+    /// A controller ended a pass over a slot's binding: one that a run made happen is judged as the
+    /// run's own doing.
+    pub(super) fn controller_passed(&mut self, slot: usize, stage: &Stage) {
+        let (cluster, group) = (stage.slots[slot].cluster, stage.slots[slot].group);
+        let lost = group.and_then(|group| self.lost.remove(&(cluster, group))).unwrap_or(0);
+        let Some(mut nudged) = self.nudged.remove(&slot) else { return };
+        if std::mem::take(&mut nudged.is_busy) {
+            self.nudged.insert(slot, nudged);
+            return;
+        }
+        let Some(group) = group else { return };
+        let objections = nudged.witness.objections((cluster, group), lost, stage);
+        self.violations.extend(objections.into_iter().map(|it| format!("{it}, by a pass of ours")));
+        let unplanned = lost & nudged.registered & !nudged.planned;
+        if unplanned != 0 {
+            self.blame("law 7", &format!("a pass of ours took out {}", words(unplanned)));
+        }
+    }
+
     fn look(&mut self, stage: &Stage) {
-        self.truth = stage.truth();
+        let before = std::mem::replace(&mut self.truth, stage.truth());
+        let truth = &self.truth;
+        self.nudged.retain(|slot, _| {
+            let group = stage.slots[*slot].group;
+            let desired = |truth: &Truth| {
+                let slots = stage.slots.iter().zip(&truth.desired);
+                let of_group = slots.filter(|(slot, _)| slot.group == group);
+                of_group.map(|(_, desired)| *desired).collect::<Vec<_>>()
+            };
+            desired(&before) == desired(truth) && before.ledgers[*slot] == truth.ledgers[*slot]
+        });
         for run in &self.under_way {
             let witness = &mut self.witnesses[*run];
             let and = |known: &mut Vec<Set>, now: &[Set]| {
@@ -259,74 +382,13 @@ impl Judge {
         stage: &Stage,
     ) {
         let witness = self.witnesses[run].clone();
-        let own = slots_of(stage, Some(cluster), group).filter(|s| witness.ours & (1 << s) != 0);
-        let tracked = own.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
-        let not_mine = targets & !tracked & !witness.own[group];
-        if not_mine != 0 {
-            self.blame("law 1", &format!("{} deregistered, not tracked", words(not_mine)));
-        }
-        for slot in slots_of(stage, None, group) {
-            let wanted = targets & witness.desired[slot];
-            if witness.leave.seeing & (1 << stage.slots[slot].cluster) != 0 && wanted != 0 {
-                let who = &stage.slots[slot].binding;
-                self.blame(
-                    "laws 1, 3 and 5",
-                    &format!(
-                        "{} deregistered, desired by {who} of cluster {}",
-                        words(wanted),
-                        stage.slots[slot].cluster
-                    ),
-                );
-            }
-        }
-        let kind = stage.groups[group].1;
-        let not_held = targets & !witness.held[cluster].of(kind);
-        let silent_cluster = witness.bindings_unread & witness.leave.seeing & !(1 << cluster) != 0;
-        let silent_binding = slots_of(stage, None, group).any(|slot| {
-            stage.slots[slot].cluster != cluster && witness.endpoints_unread & (1 << slot) != 0
-        });
-        if (silent_cluster || silent_binding) && not_held != 0 {
-            self.blame(
-                "law 3",
-                &format!(
-                    "{} deregistered while somebody is silent, not held here",
-                    words(not_held)
-                ),
-            );
-        }
-        let own_unread = slots_of(stage, Some(cluster), group)
-            .filter(|slot| witness.endpoints_unread & (1 << slot) != 0);
-        let unread_ledgers =
-            own_unread.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
-        let readable = slots_of(stage, Some(cluster), group)
-            .filter(|slot| witness.endpoints_unread & (1 << slot) == 0);
-        let readable = readable.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
-        let by_unread = targets & unread_ledgers & !readable & !witness.own[group];
-        if by_unread != 0 {
-            self.blame(
-                "law 3",
-                &format!("{} deregistered, its own endpoints unread", words(by_unread)),
-            );
-        }
-        let elsewhere = not_held & witness.healthy[group] & !witness.own[group];
-        if witness.leave.seeing.count_ones() == 1 && elsewhere != 0 {
-            self.blame(
-                "law 1",
-                &format!("{} deregistered, it answers elsewhere", words(elsewhere)),
-            );
-        }
+        let broken = witness.objections((cluster, group), targets, stage);
+        self.violations.extend(broken);
         if witness.readings < 2 {
             self.blame("law 7", "deregistered after one reading only");
         }
         self.keeps_to_its_leave(run, (cluster, group), targets & !witness.own[group], stage);
         self.witnesses[run].taken_out[group] |= targets;
-        let healthy = witness.healthy[group];
-        if !witness.leave.allow_empty
-            && healthy & targets != 0
-            && healthy & !self.witnesses[run].taken_out[group] == 0
-        {
-            self.blame("law 5", &format!("{} was the last healthy target", words(targets)));
-        }
     }
 
     /// What is deregistered was said yes to, and is no more than may go.

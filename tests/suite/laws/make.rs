@@ -1,7 +1,7 @@
 //! Makes histories from seeds.
 
 use mctg::facts::Aliveness;
-use mctg::plan::Cap;
+use mctg::plan::{Cap, ViaChoice};
 use mctg::sim::cluster::Request;
 use mctg::sim::elbv2::Operation;
 
@@ -27,7 +27,9 @@ impl History {
         if seed % CROWDED_ONE_IN == CROWDED_ONE_IN - 1 {
             events.push(Event::CrowdUp { slot: dice.slot(&layout) });
         }
+        let reuse = if dice.chance(25) { reuse(&mut dice, &layout) } else { None };
         match dice.below(100) {
+            _ if reuse.is_some() => events.extend(reuse.into_iter().flatten()),
             0..50 => events.push(Event::Converge),
             50..75 => {
                 events.push(Event::Run(Run { acting: 7, seeing: 7, ..Run::default() }));
@@ -37,7 +39,10 @@ impl History {
         }
         for _ in 0..dice.between(2, 8) {
             let event = match dice.below(100) {
-                0..31 => Event::Run(run(&mut dice, &layout, 0)),
+                0..31 => {
+                    events.push(Event::Run(run(&mut dice, &layout, 0)));
+                    works(&mut dice, &layout)
+                }
                 31..35 => {
                     let runs = [run(&mut dice, &layout, 1), run(&mut dice, &layout, 1)];
                     Event::AtOnce { runs, order: dice.next() }
@@ -88,7 +93,8 @@ fn layout(dice: &mut Dice) -> Layout {
         })
         .collect();
     let quota = dice.chance(8).then(|| u32::try_from(dice.between(1, 4)).unwrap_or(1));
-    Layout { controllers, slots, groups, quota }
+    let succession = dice.chance(25);
+    Layout { controllers, slots, groups, quota, succession }
 }
 
 fn event(dice: &mut Dice, layout: &Layout) -> Event {
@@ -118,7 +124,10 @@ fn event(dice: &mut Dice, layout: &Layout) -> Event {
         68..72 => Event::LedgerDrop { slot, number },
         72..74 => Event::LedgerGone { slot },
         74..75 => Event::LedgerGarbage { slot },
-        75..78 => Event::ControllerPass { cluster },
+        75..76 if dice.chance(50) => Event::ControllerStops { cluster },
+        75..76 => Event::ControllerStarts { cluster },
+        76..77 => Event::ControllerRestarts { cluster },
+        77..78 => works(dice, layout),
         78..82 => Event::Wait { seconds: *dice.pick(&[10, 100, 100, 400]) },
         82..88 => Event::Silence { cluster, part: part(dice, layout), forbidden: dice.chance(50) },
         88..90 => Event::Speak { cluster },
@@ -163,6 +172,52 @@ fn event(dice: &mut Dice, layout: &Layout) -> Event {
     }
 }
 
+/// An address that a live controller still tracks comes up in another cluster: the pod died when its
+/// target had been taken out by somebody else, and then no pass lets go of it (`facts/lbc.md` 2.1).
+fn reuse(dice: &mut Dice, layout: &Layout) -> Option<Vec<Event>> {
+    let shares = |slot: usize| layout.slots[slot].filter(|bound| bound.mode == Mode::Shared);
+    let cluster = |slot: usize| slot / SLOTS_PER_CLUSTER;
+    let slots = || (0..layout.slots.len()).filter_map(|slot| Some((slot, shares(slot)?.group)));
+    let pairs = slots().flat_map(|one| slots().map(move |other| (one, other)));
+    let pairs: Vec<(usize, usize, usize)> = pairs
+        .filter(|((one, group), (other, of))| group == of && cluster(*one) != cluster(*other))
+        .filter(|((one, _), _)| layout.controllers[cluster(*one)] == Aliveness::Alive)
+        .filter(|((_, group), _)| layout.groups[*group] == Kind::Ip)
+        .map(|((one, group), (other, _))| (one, other, group))
+        .collect();
+    if pairs.is_empty() {
+        return None;
+    }
+    let (one, other, group) = *dice.pick(&pairs);
+    let (address, variant) = (dice.below(ADDRESSES.len()), 0);
+    let all_calls =
+        |slot: usize| Event::ControllerWorks { cluster: cluster(slot), calls: usize::MAX };
+    Some(vec![
+        Event::PodDown { address },
+        Event::PodUp { slot: one, address, variant },
+        Event::Converge,
+        Event::DeregisterByHand { group, number: address },
+        Event::PodDown { address },
+        all_calls(one),
+        Event::PodUp { slot: other, address, variant },
+        all_calls(other),
+        Event::Run(Run { acting: 1 << cluster(other), seeing: 7, ..Run::default() }),
+        Event::Wait { seconds: 400 },
+        Event::Run(run(dice, layout, 1)),
+        all_calls(one),
+    ])
+}
+
+/// A controller works, if there is one; now and then it gets no further than a few calls.
+fn works(dice: &mut Dice, layout: &Layout) -> Event {
+    let with: Vec<usize> = (0..layout.controllers.len())
+        .filter(|cluster| layout.controllers[*cluster] != Aliveness::Absent)
+        .collect();
+    let cluster = if with.is_empty() { 0 } else { *dice.pick(&with) };
+    let calls = if dice.chance(75) { usize::MAX } else { dice.between(1, 8) };
+    Event::ControllerWorks { cluster, calls }
+}
+
 fn part(dice: &mut Dice, layout: &Layout) -> Part {
     let requests = [
         Request::Bindings,
@@ -193,6 +248,12 @@ fn run(dice: &mut Dice, layout: &Layout, depth: usize) -> Run {
     let (acting, seeing) = *dice.pick(&[(all, all), (one, all), (one, all), (one, one)]);
     // A run over two clusters takes 50 to 120 steps; most of what matters is in its first 90.
     let kill = dice.chance(20).then(|| dice.below(100));
+    let via = match dice.below(100) {
+        _ if layout.controllers.iter().all(|it| *it == Aliveness::Absent) => ViaChoice::Auto,
+        0..10 => ViaChoice::Controller,
+        10..15 => ViaChoice::Direct,
+        _ => ViaChoice::Auto,
+    };
     let no_yes = dice.chance(5);
     let cap =
         dice.chance(10).then(|| *dice.pick(&[Cap::Count(0), Cap::Count(1), Cap::Percent(50)]));
@@ -201,15 +262,15 @@ fn run(dice: &mut Dice, layout: &Layout, depth: usize) -> Run {
     let mut between = Vec::new();
     if depth == 0 && dice.chance(70) {
         for _ in 0..dice.between(1, 3) {
-            let event = if dice.chance(12) {
-                Event::Run(run(dice, layout, 1))
-            } else {
-                event(dice, layout)
+            let event = match dice.below(100) {
+                0..12 => Event::Run(run(dice, layout, 1)),
+                12..25 => works(dice, layout),
+                _ => event(dice, layout),
             };
             between.push((dice.below(100), event));
         }
     }
-    Run { acting, seeing, no_yes, cap, prompt, kill, between }
+    Run { acting, seeing, via, no_yes, cap, prompt, kill, between }
 }
 
 /// Numbers that are the same for the same seed (SplitMix64, Steele et al. 2014).

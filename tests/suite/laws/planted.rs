@@ -8,7 +8,7 @@ use mctg::elbv2::LoadBalancers;
 use mctg::endpoints::{Endpoints, Unresolved};
 use mctg::facts::{Facts, Holder};
 use mctg::observe::{self, Detail, Scope};
-use mctg::plan::{self, Action, BlockedReason, Pass, Plan, Request};
+use mctg::plan::{self, Action, BindingPlan, BlockedReason, Nudge, Pass, Plan, Request};
 use mctg::target::HealthState;
 use mctg::target::Target;
 
@@ -37,6 +37,7 @@ pub(super) enum Plant {
     ContestedGoes,
     PhantomsStay,
     ExclusiveIsShared,
+    UnpredictedNudge,
     // Around the prompt.
     ApprovalForgotten,
     StalePlanApplied,
@@ -109,6 +110,9 @@ impl Plant {
 
     fn change_plan(self, plan: &mut Plan, facts: &Facts, pass: Pass) {
         for binding in &mut plan.bindings {
+            if self == Self::UnpredictedNudge {
+                nudge_anyway(binding);
+            }
             let Some(arn) = &binding.arn else { continue };
             let Some(ledger) = &mut binding.ledger else { continue };
             match self {
@@ -164,6 +168,15 @@ impl Plant {
     }
 }
 
+/// Makes the controller look again although its pass was found to break a law.
+fn nudge_anyway(plan: &mut BindingPlan) {
+    let withheld = plan.blocked.iter().filter(|blocked| blocked.action == Action::Nudge);
+    if withheld.count() > 0 {
+        let (register, deregister) = (BTreeSet::new(), Vec::new());
+        plan.nudge = Some(Nudge { removes_checkpoint: true, register, deregister });
+    }
+}
+
 /// Observes, plans and applies as a run does, with a fault in between.
 pub(super) async fn run<C: Cluster, L: LoadBalancers>(
     clusters: &[C],
@@ -176,6 +189,7 @@ pub(super) async fn run<C: Cluster, L: LoadBalancers>(
     let read = async |pass: Pass| {
         let scope = Scope {
             detail: Detail::TargetsOnly,
+            contexts: None,
             acting: request.contexts.clone(),
             ..Scope::default()
         };
@@ -196,6 +210,7 @@ pub(super) async fn run<C: Cluster, L: LoadBalancers>(
     let read_again = async || {
         if plant == Plant::NoSecondReading { first.clone() } else { read(Pass::Second).await }
     };
+    line.planned(&first);
     let done = apply::apply(clusters, load_balancers, &first, read_again, &|_| {}).await;
     done.iter().all(|done| !done.has_failed() && !done.conflict)
 }
@@ -241,6 +256,7 @@ planted! {
     a_plan_that_goes_beyond_what_was_approved_is_found: ApprovalForgotten against "law 7",
     a_stale_plan_applied_after_a_prompt_is_found: StalePlanApplied against "law 7",
     a_yes_that_nobody_said_is_found: YesAssumed against "law 7",
+    a_nudge_whose_pass_breaks_a_law_is_found: UnpredictedNudge against "laws 1, 3 and 5",
     a_cap_that_is_forgotten_is_found: CapForgotten against "law 7",
 }
 

@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use mctg::apply::Progress;
 use mctg::plan::{Plan, Request, ViaChoice};
 use mctg::reconcile::{Options, Reconciler};
 use mctg::report::StepResult;
@@ -25,11 +26,15 @@ pub(super) struct Play {
     pub(super) plant: Option<Plant>,
     /// Whether groups may be full, so that not all can be registered.
     has_quota: bool,
+    has_successors: bool,
     killed: Mutex<BTreeSet<usize>>,
     deferred: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     /// Itself, for the runs in runs.
     this: std::sync::Weak<Self>,
 }
+
+/// How many calls of a controller are played in a row: one that fails for ever comes back for ever.
+const CALLS_MAX: usize = 200;
 
 /// A run under way.
 type Running = Pin<Box<dyn Future<Output = bool>>>;
@@ -45,7 +50,12 @@ async fn reconcile(doors: &[ClusterDoor], elb: &ElbDoor, request: Request, line:
         line.play.prompt(line, &plan, events);
         approved = (line.play.plant != Some(Plant::ApprovalForgotten)).then_some(plan);
     }
-    let report = reconciler.run(approved.as_ref(), &|_| {}).await;
+    let listener = |progress: Progress<'_>| {
+        if let Progress::Planned(_, plan) = progress {
+            line.planned(plan);
+        }
+    };
+    let report = reconciler.run(approved.as_ref(), &listener).await;
     let mut steps = report.bindings.iter().flat_map(|binding| &binding.steps);
     steps.all(|step| step.result == StepResult::Done)
 }
@@ -59,6 +69,7 @@ pub(super) fn play(history: &History, plant: Option<Plant>) -> Vec<String> {
         stage,
         plant,
         has_quota: history.layout.quota.is_some(),
+        has_successors: history.layout.succession,
         killed: Mutex::default(),
         deferred: Mutex::default(),
         this: this.clone(),
@@ -81,6 +92,7 @@ impl Play {
                 self.run(run, false);
             }
             Event::AtOnce { runs, order } => self.at_once(runs, *order),
+            Event::ControllerWorks { cluster, calls } => self.controller_works(*cluster, *calls),
             _ => {
                 self.stage.happen(event);
                 self.judge().happened(&self.stage);
@@ -129,6 +141,31 @@ impl Play {
         }
     }
 
+    /// Lets a controller make its next calls, as many as are due.
+    fn controller_works(&self, cluster: usize, calls: usize) {
+        for _ in 0..calls.min(CALLS_MAX) {
+            let worked = {
+                let mut worker = self.stage.worker(cluster);
+                let Some(worker) = worker.as_mut() else { return };
+                if !worker.step() {
+                    return;
+                }
+                worker.worked()
+            };
+            self.judge().controller_worked(cluster, &self.stage);
+            for worked in worked {
+                let slot = self.stage.slots.iter().position(|slot| {
+                    slot.cluster == cluster
+                        && slot.namespace == worked.binding.0
+                        && slot.binding == worked.binding.1
+                });
+                if let Some(slot) = slot.filter(|_| !matches!(worked.ended, Ok(None))) {
+                    self.judge().controller_passed(slot, &self.stage);
+                }
+            }
+        }
+    }
+
     /// Lets two runs go on by turns.
     fn at_once(&self, scripts: &[Run; 2], order: u64) {
         let mut dice = Dice::new(order);
@@ -157,7 +194,12 @@ impl Play {
             }
         };
         let alone = self.judge().under_way.len() == 1;
-        let disturbed = !script.between.is_empty() || self.has_quota || !alone || self.crossed(run);
+        // Where no controller is, a run that leaves all to controllers does nothing.
+        let disturbed = !script.between.is_empty()
+            || self.has_quota
+            || !alone
+            || self.crossed(run)
+            || script.via == ViaChoice::Controller;
         self.judge().end(run, ended.is_none(), disturbed, &self.stage);
         Some(ended)
     }
@@ -191,7 +233,7 @@ impl Play {
         let contexts = CONTEXTS.iter().enumerate().filter(|(index, _)| acting & (1 << index) != 0);
         let request = Request {
             contexts: contexts.map(|(_, context)| (*context).to_owned()).collect(),
-            via: ViaChoice::Auto,
+            via: script.via,
             allow_empty: allow_empty || self.plant == Some(Plant::FloorIgnored),
             may_deregister: !no_yes || self.plant == Some(Plant::YesAssumed),
             max_deregister: cap.filter(|_| self.plant != Some(Plant::CapForgotten)),
@@ -277,7 +319,38 @@ impl Play {
                 broken.push(format!("law 4: {} of {name} is still tracked", words(stale)));
             }
         }
+        if self.has_successors && !rivals && broken.is_empty() {
+            broken.extend(self.succession());
+        }
         self.judge().violations.extend(broken);
+    }
+
+    /// Controllers that take over find nothing to change: what is registered and tracked is what they
+    /// would have made.
+    fn succession(&self) -> Option<String> {
+        let truth = self.stage.truth();
+        let slots = || self.stage.slots.iter().enumerate();
+        // An exclusive binding's would empty the others; of one address desired twice each is sure.
+        let exclusive = slots().any(|(index, slot)| {
+            slot.group.is_some() && truth.bound & !truth.ours & (1 << index) != 0
+        });
+        let contested = slots().any(|(index, slot)| {
+            let others = slots().filter(|(other, it)| *other != index && it.group == slot.group);
+            let others = others
+                .fold(0, |set: Set, (other, _)| set | truth.desired[other] | truth.ledgers[other]);
+            slot.group.is_some() && (truth.desired[index] | truth.ledgers[index]) & others != 0
+        });
+        let stale = slots().any(|(index, _)| truth.ledgers[index] & !truth.desired[index] != 0);
+        if exclusive || contested || stale {
+            return None;
+        }
+        for cluster in 0..self.stage.clusters.len() {
+            self.stage.start_controller(cluster);
+            self.controller_works(cluster, usize::MAX);
+        }
+        let after = self.stage.truth();
+        let changed = after.registered != truth.registered || after.ledgers != truth.ledgers;
+        changed.then(|| format!("law 4: controllers that take over change {truth:?} to {after:?}"))
     }
 
     /// What the run after a run plans: nothing.

@@ -1,5 +1,6 @@
 //! The world a history is played in, and what happens to it.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mctg::binding::Flavour;
@@ -7,7 +8,8 @@ use mctg::cluster::WriteError;
 use mctg::endpoints::{Container, NodeReady};
 use mctg::facts::{Aliveness, Controller, Silence, SilenceReason};
 use mctg::ledger;
-use mctg::sim::cluster::{NewBinding, Part as SilentPart, Request};
+use mctg::sim::cluster::{ClusterState, NewBinding, Part as SilentPart, Request};
+use mctg::sim::controller::{Flags, Worker};
 use mctg::sim::elbv2::{ApiError, Condition, Model, NewGroup, TargetRequest};
 use mctg::sim::faults::{Fault, Strikes};
 use mctg::sim::world::{VPC, ZONES};
@@ -26,6 +28,8 @@ pub(super) struct Stage {
     pub(super) clusters: Vec<Cluster>,
     pub(super) groups: Vec<(TargetGroupArn, Kind)>,
     pub(super) slots: Vec<Slot>,
+    /// The controllers, by cluster.
+    pub(super) workers: Vec<Mutex<Option<Worker>>>,
 }
 
 /// Where a binding can be.
@@ -85,7 +89,13 @@ impl Stage {
                 bound: *bound,
             }
         });
-        let stage = Self { slots: slots.collect(), world, clusters, groups };
+        let workers = layout.controllers.iter().map(|_| Mutex::default()).collect();
+        let stage = Self { slots: slots.collect(), world, clusters, groups, workers };
+        for (cluster, alive) in layout.controllers.iter().enumerate() {
+            if *alive != Aliveness::Absent {
+                stage.start_controller(cluster);
+            }
+        }
         for index in 0..stage.slots.len() {
             stage.serve(index);
             stage.bind(index);
@@ -178,18 +188,42 @@ impl Stage {
             | Event::LedgerDrop { .. }
             | Event::LedgerGone { .. }
             | Event::LedgerGarbage { .. } => self.tamper(event),
-            Event::ControllerPass { cluster } => {
-                self.clusters[*cluster].controller_pass(&self.world.load_balancers());
+            Event::ControllerRestarts { cluster } => {
+                if let Some(worker) = &mut *self.worker(*cluster) {
+                    worker.restart();
+                }
             }
+            Event::ControllerStops { cluster } => self.stop_controller(*cluster),
+            Event::ControllerStarts { cluster } => self.start_controller(*cluster),
             Event::Wait { seconds } => self.world.advance(Duration::from_secs(*seconds)),
             Event::Silence { .. }
             | Event::Speak { .. }
             | Event::ClusterFault { .. }
             | Event::ElbFault { .. }
             | Event::ElbOutage { .. } => self.trouble(event),
-            Event::Run(_) | Event::AtOnce { .. } => {
-                unreachable!("runs are played, they do not just happen")
+            Event::Run(_) | Event::AtOnce { .. } | Event::ControllerWorks { .. } => {
+                unreachable!("these are played call by call, they do not just happen")
             }
+        }
+    }
+
+    pub(super) fn worker(&self, cluster: usize) -> MutexGuard<'_, Option<Worker>> {
+        self.workers[cluster].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a controller where none is.
+    pub(super) fn start_controller(&self, cluster: usize) {
+        let mut worker = self.worker(cluster);
+        if worker.is_none() {
+            let load_balancers = self.world.load_balancers();
+            let started = Worker::start(&self.clusters[cluster], &load_balancers, Flags::new(VPC));
+            *worker = Some(started);
+        }
+    }
+
+    fn stop_controller(&self, cluster: usize) {
+        if let Some(worker) = self.worker(cluster).take() {
+            worker.stop();
         }
     }
 
@@ -215,7 +249,7 @@ impl Stage {
             Event::LedgerGarbage { slot } => {
                 let slot = &self.slots[*slot];
                 self.clusters[slot.cluster]
-                    .with(|state| state.put_ledger(slot.namespace, &slot.ledger, "no ledger"));
+                    .with(|state| state.edit_ledger(slot.namespace, &slot.ledger, "no ledger"));
             }
             _ => {}
         }
@@ -269,16 +303,16 @@ impl Stage {
 
     /// Everything answers again, nothing is faulty, no controller is there, and what drained is gone.
     pub(super) fn calm(&self) {
-        for cluster in &self.clusters {
+        for (index, cluster) in self.clusters.iter().enumerate() {
             cluster.speak();
             cluster.clear_faults();
-            cluster.with(|state| state.controllers.clear());
+            self.stop_controller(index);
         }
         for slot in &self.slots {
             self.clusters[slot.cluster].with(|state| {
                 let text = state.ledger_text(slot.namespace, &slot.ledger);
                 if text.is_some_and(|text| ledger::parse(text).is_err()) {
-                    state.put_ledger(slot.namespace, &slot.ledger, "");
+                    state.edit_ledger(slot.namespace, &slot.ledger, "");
                 }
             });
         }
@@ -291,7 +325,7 @@ impl Stage {
         self.world.load_balancers().with(look)
     }
 
-    fn each_cluster(&self, change: impl Fn(&mut mctg::sim::cluster::ClusterState)) {
+    fn each_cluster(&self, change: impl Fn(&mut ClusterState)) {
         for cluster in &self.clusters {
             cluster.with(|state| change(state));
         }
@@ -311,7 +345,8 @@ impl Stage {
         let truth = self.truth();
         for (index, slot) in self.slots.iter().enumerate() {
             let Some((arn, kind)) = slot.group.map(|group| &self.groups[group]) else { continue };
-            if truth.ours & (1 << index) == 0 {
+            // Controllers do that themselves.
+            if truth.ours & (1 << index) == 0 || self.worker(slot.cluster).is_some() {
                 continue;
             }
             let numbers = (0..2 * INSTANCES.len()).map(|number| kind.target(number));
@@ -328,8 +363,14 @@ impl Stage {
             }
             let entries: Vec<String> = desired.iter().map(ToString::to_string).collect();
             self.clusters[slot.cluster].with(|state| {
-                state.put_ledger(slot.namespace, &slot.ledger, &entries.join(","));
+                state.edit_ledger(slot.namespace, &slot.ledger, &entries.join(","));
             });
+        }
+        for cluster in 0..self.clusters.len() {
+            if let Some(worker) = &mut *self.worker(cluster) {
+                worker.run();
+                drop(worker.worked());
+            }
         }
         self.world.advance(Duration::from_secs(100));
     }
@@ -414,7 +455,7 @@ impl Stage {
             let text = state.ledger_text(slot.namespace, &slot.ledger).map(str::to_owned);
             if let Some(mut text) = text {
                 edit(&mut text, kind);
-                state.put_ledger(slot.namespace, &slot.ledger, text.trim_matches(','));
+                state.edit_ledger(slot.namespace, &slot.ledger, text.trim_matches(','));
             }
         });
     }
@@ -474,6 +515,7 @@ fn silence() -> Silence {
     Silence::new(SilenceReason::Timeout, "no answer came in time")
 }
 
+/// What is seen of a controller whose Lease or Deployment cannot be read; the others show themselves.
 fn controllers(alive: Aliveness) -> Vec<Controller> {
     let controller = Controller {
         flavour: Flavour::LoadBalancerController,
@@ -485,5 +527,5 @@ fn controllers(alive: Aliveness) -> Vec<Controller> {
         max_targets: None,
         differs: Vec::new(),
     };
-    if alive == Aliveness::Absent { Vec::new() } else { vec![controller] }
+    if alive == Aliveness::Unknown { vec![controller] } else { Vec::new() }
 }

@@ -1,17 +1,18 @@
 //! The doors through which this program sees a stage: every call is a step and is told to the judge.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
-use mctg::binding::{Binding, Flavour};
+use mctg::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
 use mctg::cluster::{Cluster, WriteError};
 use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
 use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use mctg::events::Event;
 use mctg::facts::{Controller, LedgerFault, Listener, LoadBalancer, Reading, TargetGroup};
 use mctg::ledger::Ledger;
+use mctg::plan::Plan;
 use mctg::sim;
 use mctg::sim::cluster::Request;
 use mctg::target::{HealthState, Target, TargetDescription, TargetGroupArn};
@@ -30,6 +31,8 @@ pub(super) struct Line {
     /// Whether another run has its turn between two steps of this one.
     yields: bool,
     steps: AtomicUsize,
+    /// What the plan shows that passes would take out, by slot.
+    going_by_nudge: Mutex<BTreeMap<usize, Set>>,
 }
 
 impl Line {
@@ -39,7 +42,35 @@ impl Line {
         script: super::history::Run,
         yields: bool,
     ) -> Self {
-        Self { play, run, script, yields, steps: AtomicUsize::new(0) }
+        Self {
+            play,
+            run,
+            script,
+            yields,
+            steps: AtomicUsize::new(0),
+            going_by_nudge: Mutex::default(),
+        }
+    }
+
+    /// The plan that is about to be applied.
+    pub(super) fn planned(&self, plan: &Plan) {
+        let stage = &self.play.stage;
+        let mut going = self.going_by_nudge.lock().unwrap_or_else(PoisonError::into_inner);
+        for plan in &plan.bindings {
+            let slot = stage.slots.iter().position(|slot| {
+                CONTEXTS[slot.cluster] == plan.binding.context
+                    && slot.namespace == plan.binding.namespace
+                    && slot.binding == plan.binding.name
+            });
+            if let (Some(slot), Some(nudge)) = (slot, &plan.nudge) {
+                going.insert(slot, set(nudge.going()));
+            }
+        }
+    }
+
+    fn going_by_nudge(&self, slot: usize) -> Set {
+        let going = self.going_by_nudge.lock().unwrap_or_else(PoisonError::into_inner);
+        going.get(&slot).copied().unwrap_or(0)
     }
 
     /// Passes a step: what happens then happens, and a run that is killed there never comes back.
@@ -263,6 +294,18 @@ impl Cluster for ClusterDoor {
         self.line.step().await;
         let answer = self.inner.nudge(namespace, name, uid, is_absent).await;
         let play = &self.line.play;
+        let mut slots = play.stage.slots.iter();
+        let slot = slots.position(|slot| {
+            slot.cluster == self.index && slot.namespace == namespace && slot.binding == name
+        });
+        let was_reset = self.inner.with(|state| {
+            let binding = state.binding_mut(namespace, name);
+            let checkpoint = binding.map(|b| b.annotations.get(CHECKPOINT_ANNOTATION).cloned());
+            checkpoint.is_some_and(|checkpoint| checkpoint.unwrap_or_default().is_empty())
+        });
+        if let Some(slot) = slot.filter(|_| was_reset) {
+            play.judge().nudged(self.line.run, slot, self.line.going_by_nudge(slot), &play.stage);
+        }
         play.judge().changed(self.line.run, answer.is_ok(), &play.stage);
         self.line.step().await;
         answer
