@@ -9,10 +9,13 @@
 
 mod history;
 mod judge;
+mod make;
 mod planted;
 mod play;
 mod stage;
 mod tap;
+mod targets;
+mod truth;
 
 use std::fmt::Write;
 use std::sync::Mutex;
@@ -22,7 +25,7 @@ use self::history::History;
 use self::play::play;
 
 /// How many histories are played unless `MCTG_SIM_RUNS` says otherwise.
-const HISTORIES: u64 = 3_000;
+const HISTORIES: u64 = 20_000;
 
 #[expect(clippy::disallowed_methods, reason = "a count and a seed are given to a test this way")]
 fn number(name: &str) -> Option<u64> {

@@ -1,12 +1,11 @@
-//! What happens in a history: generated from a seed, and shrunk once it fails.
+//! What happens in a history, and how one that fails is shortened.
 
 use mctg::facts::Aliveness;
+use mctg::plan::{Cap, ViaChoice};
 use mctg::sim::cluster::Request;
 use mctg::sim::elbv2::Operation;
 
-/// The addresses that pods get, again and again: two zones, and one address outside the VPC.
-pub(super) const ADDRESSES: [&str; 6] =
-    ["10.0.0.11", "10.0.0.12", "10.0.64.13", "10.0.64.14", "10.0.128.15", "192.168.7.16"];
+use super::targets::Kind;
 
 /// The contexts.
 pub(super) const CONTEXTS: [&str; 3] = ["blue", "green", "red"];
@@ -21,9 +20,11 @@ pub(super) struct Layout {
     pub(super) controllers: Vec<Aliveness>,
     /// The bindings: two slots for each cluster; none where it is empty from the start.
     pub(super) slots: Vec<Option<Bound>>,
-    pub(super) groups: usize,
+    pub(super) groups: Vec<Kind>,
     /// How many targets a group takes.
     pub(super) quota: Option<u32>,
+    /// Whether controllers take over in the end.
+    pub(super) succession: bool,
 }
 
 /// How a slot is bound.
@@ -32,15 +33,29 @@ pub(super) struct Bound {
     pub(super) group: usize,
     /// Whether it names its group instead of giving the ARN.
     pub(super) by_name: bool,
+    pub(super) mode: Mode,
 }
 
-/// Something that happens. Slots, clusters, groups and addresses are given by index.
+/// Whose a binding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Shared,
+    /// Its flag is off.
+    Exclusive,
+    AutoMode,
+}
+
+/// Something that happens. Slots, clusters, groups, addresses and instances are given by index;
+/// `number` stands for one of a group's targets.
 #[derive(Clone, Debug)]
 pub(super) enum Event {
-    /// A pod comes up where the address is free.
+    /// All that is desired is registered and tracked, as after a run long ago.
+    Converge,
+    /// A pod comes up where the address is free; in a QUIC group with the server id of its variant.
     PodUp {
         slot: usize,
         address: usize,
+        variant: usize,
     },
     /// Whoever holds the address dies.
     PodDown {
@@ -51,9 +66,28 @@ pub(super) enum Event {
         address: usize,
         ready: bool,
     },
+    /// More pods than one call takes come up, or die.
+    CrowdUp {
+        slot: usize,
+    },
+    CrowdDown {
+        slot: usize,
+    },
+    /// An instance joins a cluster where it is free, leaves the one it is in, or becomes ready or not.
+    NodeUp {
+        cluster: usize,
+        instance: usize,
+    },
+    NodeDown {
+        instance: usize,
+    },
+    NodeReady {
+        instance: usize,
+        ready: bool,
+    },
     /// A target passes its checks, or fails them.
     Health {
-        address: usize,
+        number: usize,
         passing: bool,
     },
     ServiceDown {
@@ -70,23 +104,28 @@ pub(super) enum Event {
     Bind {
         slot: usize,
     },
+    /// The binding's flag is turned on or off.
+    Flag {
+        slot: usize,
+        on: bool,
+    },
     /// Somebody else registers or deregisters a target by hand.
     RegisterByHand {
         group: usize,
-        address: usize,
+        number: usize,
     },
     DeregisterByHand {
         group: usize,
-        address: usize,
+        number: usize,
     },
     /// Somebody else edits a ledger.
     LedgerAdd {
         slot: usize,
-        address: usize,
+        number: usize,
     },
     LedgerDrop {
         slot: usize,
-        address: usize,
+        number: usize,
     },
     LedgerGone {
         slot: usize,
@@ -94,8 +133,20 @@ pub(super) enum Event {
     LedgerGarbage {
         slot: usize,
     },
-    /// The cluster's controller makes a pass.
-    ControllerPass {
+    /// The cluster's controller, if it has one, makes so many calls, or all that are due.
+    ControllerWorks {
+        cluster: usize,
+        calls: usize,
+    },
+    /// It dies where it is, and starts anew with nothing in memory.
+    ControllerRestarts {
+        cluster: usize,
+    },
+    /// It is scaled to nothing, or up again.
+    ControllerStops {
+        cluster: usize,
+    },
+    ControllerStarts {
         cluster: usize,
     },
     Wait {
@@ -104,6 +155,7 @@ pub(super) enum Event {
     Silence {
         cluster: usize,
         part: Part,
+        forbidden: bool,
     },
     Speak {
         cluster: usize,
@@ -119,11 +171,32 @@ pub(super) enum Event {
     ElbFault {
         operation: Operation,
         nth: usize,
-        after: bool,
-        throttled: bool,
+        trouble: ElbTrouble,
+    },
+    /// AWS answers nothing for some calls.
+    ElbOutage {
+        calls: usize,
     },
     /// This program runs.
     Run(Run),
+    /// It runs twice at once; the order decides whose step is next.
+    AtOnce {
+        runs: [Run; 2],
+        order: u64,
+    },
+}
+
+/// What a call to ELBv2 meets.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ElbTrouble {
+    LostBefore,
+    LostAfter,
+    Throttled,
+    /// 400
+    Refused,
+    /// 500
+    Broken,
+    Garbage,
 }
 
 /// What part of a cluster is silent.
@@ -144,10 +217,48 @@ pub(super) struct Run {
     pub(super) acting: u8,
     /// The clusters it reads, as bits.
     pub(super) seeing: u8,
-    /// At which step it is killed.
+    pub(super) via: ViaChoice,
+    /// Whether nobody said yes to deregistering.
+    pub(super) no_yes: bool,
+    /// How many of a binding's tracked targets may go.
+    pub(super) cap: Option<Cap>,
+    /// What happens while somebody reads the plan and says yes to it; none asks nobody.
+    pub(super) prompt: Option<Vec<Event>>,
+    /// At which step it is killed, or its future dropped: for the world the same.
     pub(super) kill: Option<usize>,
     /// What happens at its steps.
     pub(super) between: Vec<(usize, Event)>,
+}
+
+impl Run {
+    /// The runs that lack one thing.
+    fn smaller(&self) -> Vec<Self> {
+        let mut all: Vec<Self> = (0..self.between.len())
+            .map(|inner| {
+                let mut run = self.clone();
+                run.between.remove(inner);
+                run
+            })
+            .collect();
+        if self.kill.is_some() {
+            all.push(Self { kill: None, ..self.clone() });
+        }
+        if self.cap.is_some() {
+            all.push(Self { cap: None, ..self.clone() });
+        }
+        if self.no_yes {
+            all.push(Self { no_yes: false, ..self.clone() });
+        }
+        if let Some(events) = &self.prompt {
+            all.push(Self { prompt: None, ..self.clone() });
+            all.extend((0..events.len()).map(|inner| {
+                let mut events = events.clone();
+                events.remove(inner);
+                Self { prompt: Some(events), ..self.clone() }
+            }));
+        }
+        all
+    }
 }
 
 /// A layout, and what happens in it.
@@ -158,30 +269,6 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Makes the history of a seed.
-    pub(super) fn of(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let layout = layout(&mut dice);
-        let mut events = Vec::new();
-        for _ in 0..dice.between(3, 7) {
-            let slot = dice.slot(&layout);
-            events.push(Event::PodUp { slot, address: dice.below(ADDRESSES.len()) });
-        }
-        if dice.chance(70) {
-            events.push(Event::Run(Run { acting: 7, seeing: 7, ..Run::default() }));
-            events.push(Event::Wait { seconds: 100 });
-        }
-        for _ in 0..dice.between(2, 8) {
-            let event = if dice.chance(35) {
-                run(&mut dice, &layout, 0)
-            } else {
-                event(&mut dice, &layout)
-            };
-            events.push(event);
-        }
-        Self { layout, events }
-    }
-
     /// Leaves out whatever is not needed for `fails` to hold.
     pub(super) fn shrink(mut self, fails: impl Fn(&Self) -> bool) -> Self {
         loop {
@@ -202,18 +289,25 @@ impl History {
             all.push(without);
         }
         for (index, event) in self.events.iter().enumerate() {
-            let Event::Run(run) = event else { continue };
-            let runs = (0..run.between.len()).map(|inner| {
-                let mut run = run.clone();
-                run.between.remove(inner);
-                run
-            });
-            let tamer = run.kill.map(|_| Run { kill: None, ..run.clone() });
-            for run in runs.chain(tamer) {
+            let smaller: Vec<Event> = match event {
+                Event::Run(run) => run.smaller().into_iter().map(Event::Run).collect(),
+                Event::AtOnce { runs, order } => {
+                    let [one, other] = runs;
+                    let alone = runs.iter().cloned().map(Event::Run);
+                    let first = one.smaller().into_iter().map(|one| [one, other.clone()]);
+                    let second = other.smaller().into_iter().map(|other| [one.clone(), other]);
+                    let order = *order;
+                    alone
+                        .chain(first.chain(second).map(|runs| Event::AtOnce { runs, order }))
+                        .collect()
+                }
+                _ => continue,
+            };
+            all.extend(smaller.into_iter().map(|event| {
                 let mut with = self.clone();
-                with.events[index] = Event::Run(run);
-                all.push(with);
-            }
+                with.events[index] = event;
+                with
+            }));
         }
         for slot in 0..self.layout.slots.len() {
             if self.layout.slots[slot].is_some() {
@@ -222,172 +316,16 @@ impl History {
                 all.push(without);
             }
         }
+        if self.layout.succession {
+            let mut without = self.clone();
+            without.layout.succession = false;
+            all.push(without);
+        }
         if self.layout.quota.is_some() {
             let mut without = self.clone();
             without.layout.quota = None;
             all.push(without);
         }
         all
-    }
-}
-
-fn layout(dice: &mut Dice) -> Layout {
-    let clusters = *dice.pick(&[1, 2, 2, 2, 3]);
-    let groups = *dice.pick(&[1, 1, 1, 2]);
-    let controllers = (0..clusters)
-        .map(|_| {
-            *dice.pick(&[
-                Aliveness::Absent,
-                Aliveness::Absent,
-                Aliveness::Absent,
-                Aliveness::Absent,
-                Aliveness::Alive,
-                Aliveness::Unknown,
-            ])
-        })
-        .collect();
-    let slots = (0..clusters * SLOTS_PER_CLUSTER)
-        .map(|slot| {
-            let first = slot % SLOTS_PER_CLUSTER == 0;
-            (first || dice.chance(40))
-                .then(|| Bound { group: dice.below(groups), by_name: dice.chance(15) })
-        })
-        .collect();
-    let quota = dice.chance(8).then(|| u32::try_from(dice.between(1, 4)).unwrap_or(1));
-    Layout { controllers, slots, groups, quota }
-}
-
-fn event(dice: &mut Dice, layout: &Layout) -> Event {
-    let address = dice.below(ADDRESSES.len());
-    let slot = dice.slot(layout);
-    let cluster = dice.below(layout.controllers.len());
-    let group = dice.below(layout.groups);
-    match dice.below(100) {
-        0..22 => Event::PodUp { slot, address },
-        22..40 => Event::PodDown { address },
-        40..44 => Event::Ready { address, ready: dice.chance(50) },
-        44..47 => Event::Health { address, passing: dice.chance(40) },
-        47..49 => Event::ServiceDown { slot },
-        49..51 => Event::ServiceUp { slot },
-        51..54 => Event::Unbind { slot },
-        54..56 => Event::Bind { slot },
-        56..60 => Event::RegisterByHand { group, address },
-        60..65 => Event::DeregisterByHand { group, address },
-        65..68 => Event::LedgerAdd { slot, address },
-        68..72 => Event::LedgerDrop { slot, address },
-        72..74 => Event::LedgerGone { slot },
-        74..75 => Event::LedgerGarbage { slot },
-        75..79 => Event::ControllerPass { cluster },
-        79..84 => Event::Wait { seconds: *dice.pick(&[10, 100, 100, 400]) },
-        84..90 => Event::Silence { cluster, part: part(dice, layout) },
-        90..92 => Event::Speak { cluster },
-        92..96 => Event::ClusterFault {
-            cluster,
-            request: *dice.pick(&[
-                Request::WriteLedger,
-                Request::WriteLedger,
-                Request::DeleteLedger,
-                Request::RemoveFinalizer,
-                Request::ReadLedger,
-                Request::PodsWithAddress,
-                Request::Controllers,
-            ]),
-            nth: dice.between(1, 3),
-            after: dice.chance(50),
-            conflict: dice.chance(30),
-        },
-        _ => Event::ElbFault {
-            operation: *dice.pick(&[
-                Operation::RegisterTargets,
-                Operation::RegisterTargets,
-                Operation::DeregisterTargets,
-                Operation::DeregisterTargets,
-                Operation::DescribeTargetHealth,
-                Operation::DescribeTargetGroups,
-                Operation::DescribeTags,
-            ]),
-            nth: dice.between(1, 3),
-            after: dice.chance(50),
-            throttled: dice.chance(50),
-        },
-    }
-}
-
-fn part(dice: &mut Dice, layout: &Layout) -> Part {
-    let requests = [
-        Request::Bindings,
-        Request::Services,
-        Request::EndpointSlices,
-        Request::PodStubs,
-        Request::Pods,
-        Request::Nodes,
-        Request::ReadLedger,
-        Request::Controllers,
-        Request::PodsWithAddress,
-        Request::Identity,
-    ];
-    match dice.below(4) {
-        0 => Part::Everything,
-        1 => Part::Requests(*dice.pick(&requests)),
-        2 => Part::OverAllNamespaces,
-        _ => Part::InNamespace(
-            *dice.pick(&[Request::Services, Request::EndpointSlices, Request::PodStubs]),
-            dice.slot(layout),
-        ),
-    }
-}
-
-fn run(dice: &mut Dice, layout: &Layout, depth: usize) -> Event {
-    let all = (1_u8 << layout.controllers.len()) - 1;
-    let one = 1_u8 << dice.below(layout.controllers.len());
-    let (acting, seeing) = *dice.pick(&[(all, all), (one, all), (one, all), (one, one)]);
-    // A run over two clusters takes 50 to 120 steps; most of what matters is in its first 90.
-    let kill = dice.chance(20).then(|| dice.below(100));
-    let mut between = Vec::new();
-    if depth == 0 && dice.chance(70) {
-        for _ in 0..dice.between(1, 3) {
-            let event = if dice.chance(15) { run(dice, layout, 1) } else { event(dice, layout) };
-            between.push((dice.below(100), event));
-        }
-    }
-    Event::Run(Run { acting, seeing, kill, between })
-}
-
-/// Numbers that are the same for the same seed (SplitMix64, Steele et al. 2014).
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap_or(0)
-    }
-
-    fn between(&mut self, low: usize, high: usize) -> usize {
-        low + self.below(high - low + 1)
-    }
-
-    fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
-
-    fn slot(&mut self, layout: &Layout) -> usize {
-        let bound: Vec<usize> =
-            (0..layout.slots.len()).filter(|slot| layout.slots[*slot].is_some()).collect();
-        if bound.is_empty() { 0 } else { *self.pick(&bound) }
     }
 }

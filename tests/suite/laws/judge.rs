@@ -5,38 +5,128 @@
 
 use std::collections::BTreeMap;
 
+use mctg::plan::Cap;
 use mctg::sim::cluster::Request;
+use mctg::sim::controller::Worker;
 
-use super::stage::{Set, Stage, Truth, words};
+use super::stage::{Slot, Stage};
+use super::targets::{Set, each, words};
+use super::truth::{Held, Slots, Truth};
 
-/// What is known of one run.
+/// Targets by cluster and group.
+pub(super) type ByGroup = BTreeMap<(usize, usize), Set>;
+
+/// What a run may do.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Witness {
+pub(super) struct Leave {
     /// The clusters it acts in and reads, as bits.
     pub(super) acting: u8,
     pub(super) seeing: u8,
     /// Whether it may take out the last healthy target.
-    allow_empty: bool,
-    /// How many readings it began, and which clusters it asked in the last one.
+    pub(super) allow_empty: bool,
+    /// Whether nobody said yes to deregistering.
+    pub(super) no_yes: bool,
+    pub(super) cap: Option<Cap>,
+}
+
+/// What is known of one run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Witness {
+    leave: Leave,
+    /// What somebody said yes to deregistering; none where nobody was asked.
+    approved: Option<ByGroup>,
+    /// How many readings it began, since it was said yes to, and which clusters it asked in the last
+    /// one.
     readings: usize,
     asked: u8,
     /// Whether something went wrong for it: a call failed, or it was killed.
     pub(super) troubled: bool,
     /// Since its last reading began: what each slot desired all the time, what it tracked at any
-    /// time, what was registered all the time, which addresses each cluster held at any time.
+    /// time, what was registered all the time, which addresses each cluster held at any time, which
+    /// bindings were this program's at any time.
     desired: Vec<Set>,
     tracked: Vec<Set>,
     registered: Vec<Set>,
-    held: Vec<Set>,
+    held: Vec<Held>,
+    ours: Slots,
     /// What it was told in its last reading.
     ledgers: Vec<Option<Set>>,
     healthy: Vec<Set>,
+    serving: Vec<Set>,
     /// What it was refused in its last reading: bindings by cluster, the rest by slot.
     bindings_unread: u8,
-    endpoints_unread: Set,
-    /// What it registered and deregistered itself, by group.
+    endpoints_unread: Slots,
+    nodes_read: u8,
+    /// How much it was ever told that a slot's ledger tracks.
+    entries: Vec<usize>,
+    /// What it registered and deregistered itself, by group; of what served, by cluster too.
     own: Vec<Set>,
     taken_out: Vec<Set>,
+    capped: ByGroup,
+}
+
+impl Witness {
+    /// What speaks against taking out targets, by what the run could know: laws 1, 3 and 5.
+    fn objections(
+        &self,
+        (cluster, group): (usize, usize),
+        targets: Set,
+        stage: &Stage,
+    ) -> Vec<String> {
+        let mut objections = Vec::new();
+        let mut object = |law: &str, targets: Set, what: &str| {
+            if targets != 0 {
+                objections.push(format!("{law}: {} deregistered, {what}", words(targets)));
+            }
+        };
+        let own = || slots_of(stage, Some(cluster), group);
+        let ledger = |slot: usize| self.ledgers[slot].unwrap_or(0);
+        let ours = own().filter(|slot| self.ours & (1 << slot) != 0);
+        let tracked = ours.fold(0, |set, slot| set | ledger(slot));
+        object("law 1", targets & !tracked & !self.own[group], "not tracked");
+        for slot in slots_of(stage, None, group) {
+            let Slot { cluster, binding, .. } = &stage.slots[slot];
+            if self.leave.seeing & (1 << cluster) != 0 {
+                let what = format!("desired by {binding} of cluster {cluster}");
+                object("laws 1, 3 and 5", targets & self.desired[slot], &what);
+            }
+        }
+        let not_held = targets & !self.held[cluster].of(stage.groups[group].1);
+        let unread = |slot: &usize| self.endpoints_unread & (1 << slot) != 0;
+        let silent_cluster = self.bindings_unread & self.leave.seeing & !(1 << cluster) != 0;
+        let silent_binding = slots_of(stage, None, group)
+            .any(|slot| stage.slots[slot].cluster != cluster && unread(&slot));
+        if silent_cluster || silent_binding {
+            object("law 3", not_held, "not held here while somebody is silent");
+        }
+        let of_unread = own().filter(unread).fold(0, |set, slot| set | ledger(slot));
+        let of_read = own().filter(|slot| !unread(slot)).fold(0, |set, slot| set | ledger(slot));
+        let by_unread = targets & of_unread & !of_read & !self.own[group];
+        object("law 3", by_unread, "its own endpoints unread");
+        if self.leave.seeing.count_ones() == 1 {
+            let elsewhere = not_held & self.healthy[group] & !self.own[group];
+            object("law 1", elsewhere, "it answers elsewhere");
+        }
+        let healthy = self.healthy[group];
+        let is_last = healthy & !(self.taken_out[group] | targets) == 0;
+        if !self.leave.allow_empty && is_last {
+            object("law 5", healthy & targets, "the last that is healthy");
+        }
+        objections
+    }
+}
+
+/// A controller that was made to look at a binding again.
+#[derive(Clone, Debug)]
+struct Nudged {
+    /// What the run knew that did it.
+    witness: Witness,
+    /// What it showed that the pass would take out.
+    planned: Set,
+    /// What was registered then.
+    registered: Set,
+    /// Whether the controller was in the middle of another pass.
+    is_busy: bool,
 }
 
 /// Watches a history.
@@ -50,6 +140,10 @@ pub(super) struct Judge {
     /// What this program registered and is still registered, by group: its cluster, and whether
     /// somebody else has taken it out of a ledger.
     registered_by_us: BTreeMap<(usize, Set), (usize, bool)>,
+    /// By slot: the passes that a run made happen and that are not over, in an unchanged world.
+    nudged: BTreeMap<usize, Nudged>,
+    /// By cluster: what its controller has taken out in the pass it is in.
+    lost: BTreeMap<(usize, usize), Set>,
 }
 
 impl Judge {
@@ -62,17 +156,11 @@ impl Judge {
     }
 
     /// A run begins; returns its number.
-    pub(super) fn begin(&mut self, acting: u8, seeing: u8, allow_empty: bool) -> usize {
+    pub(super) fn begin(&mut self, leave: Leave) -> usize {
         let groups = self.truth.registered.len();
         let (own, taken_out) = (vec![0; groups], vec![0; groups]);
-        self.witnesses.push(Witness {
-            acting,
-            seeing,
-            allow_empty,
-            own,
-            taken_out,
-            ..Witness::default()
-        });
+        let entries = vec![0; self.truth.ledgers.len()];
+        self.witnesses.push(Witness { leave, own, taken_out, entries, ..Witness::default() });
         let run = self.witnesses.len() - 1;
         self.begin_reading(run);
         self.witnesses[run].readings = 0;
@@ -90,10 +178,13 @@ impl Judge {
         witness.tracked.clone_from(&truth.ledgers);
         witness.registered.clone_from(&truth.registered);
         witness.held.clone_from(&truth.held);
+        witness.ours = truth.ours;
         witness.ledgers = vec![None; slots];
         witness.healthy = vec![0; truth.registered.len()];
+        witness.serving = vec![0; truth.registered.len()];
         witness.bindings_unread = 0;
         witness.endpoints_unread = 0;
+        witness.nodes_read = 0;
     }
 
     /// A run asks a cluster who it is: each reading begins with that.
@@ -104,28 +195,49 @@ impl Judge {
         self.witnesses[run].asked |= 1 << cluster;
     }
 
+    /// Somebody read a plan, and said yes to what it deregisters: only a reading after that counts.
+    pub(super) fn approved(&mut self, run: usize, approved: ByGroup) {
+        let witness = &mut self.witnesses[run];
+        witness.approved = Some(approved);
+        witness.readings = 0;
+    }
+
     /// A request of a run failed.
-    pub(super) fn unread(&mut self, run: usize, cluster: usize, request: Request, slots: Set) {
+    pub(super) fn unread(&mut self, run: usize, cluster: usize, request: Request, slots: Slots) {
         let witness = &mut self.witnesses[run];
         witness.troubled = true;
         match request {
             Request::Bindings => witness.bindings_unread |= 1 << cluster,
-            Request::Services | Request::EndpointSlices => {
+            // What was read once in this reading is known.
+            Request::Nodes if witness.nodes_read & (1 << cluster) != 0 => {}
+            Request::Services | Request::EndpointSlices | Request::Nodes => {
                 // Without its Service a binding desires nothing, whatever its slices say.
                 let served =
-                    if request == Request::Services { Set::MAX } else { self.truth.served };
+                    if request == Request::Services { Slots::MAX } else { self.truth.served };
                 witness.endpoints_unread |= slots & served & self.truth.bound;
             }
             _ => {}
         }
     }
 
-    pub(super) fn told_ledger(&mut self, run: usize, slot: usize, ledger: Option<Set>) {
-        self.witnesses[run].ledgers[slot] = ledger;
+    /// A run read the nodes of a cluster, after all.
+    pub(super) fn told_nodes(&mut self, run: usize, cluster: usize, slots: Slots) {
+        let witness = &mut self.witnesses[run];
+        witness.nodes_read |= 1 << cluster;
+        witness.endpoints_unread &= !slots;
     }
 
-    pub(super) fn told_healthy(&mut self, run: usize, group: usize, healthy: Set) {
+    pub(super) fn told_ledger(&mut self, run: usize, slot: usize, ledger: Option<Set>) {
+        let witness = &mut self.witnesses[run];
+        witness.ledgers[slot] = ledger;
+        let entries = ledger.map_or(0, |ledger| ledger.count_ones() as usize);
+        witness.entries[slot] = witness.entries[slot].max(entries);
+    }
+
+    /// A run was told which targets of a group are healthy, and which are not known to serve nobody.
+    pub(super) fn told_targets(&mut self, run: usize, group: usize, healthy: Set, serving: Set) {
         self.witnesses[run].healthy[group] = healthy;
+        self.witnesses[run].serving[group] = serving;
     }
 
     /// Something happened that was not this program's doing.
@@ -142,8 +254,62 @@ impl Judge {
         }
     }
 
+    /// A run made a controller look at a binding again, or tried to; `planned` is what it showed
+    /// that the pass would take out.
+    pub(super) fn nudged(&mut self, run: usize, slot: usize, planned: Set, stage: &Stage) {
+        let Some(group) = stage.slots[slot].group else { return };
+        let witness = self.witnesses[run].clone();
+        if witness.readings < 2 {
+            self.blame("law 7", "nudged after one reading only");
+        }
+        let is_busy = stage.worker(stage.slots[slot].cluster).as_ref().is_some_and(Worker::is_busy);
+        let registered = self.truth.registered[group];
+        self.nudged.insert(slot, Nudged { witness, planned, registered, is_busy });
+    }
+
+    /// A controller made a call.
+    pub(super) fn controller_worked(&mut self, cluster: usize, stage: &Stage) {
+        let before = self.truth.registered.clone();
+        let nudged = std::mem::take(&mut self.nudged);
+        self.happened(stage);
+        self.nudged = nudged;
+        for (group, before) in before.into_iter().enumerate() {
+            *self.lost.entry((cluster, group)).or_default() |=
+                before & !self.truth.registered[group];
+        }
+    }
+
+    /// A controller ended a pass over a slot's binding: one that a run made happen is judged as the
+    /// run's own doing.
+    pub(super) fn controller_passed(&mut self, slot: usize, stage: &Stage) {
+        let (cluster, group) = (stage.slots[slot].cluster, stage.slots[slot].group);
+        let lost = group.and_then(|group| self.lost.remove(&(cluster, group))).unwrap_or(0);
+        let Some(mut nudged) = self.nudged.remove(&slot) else { return };
+        if std::mem::take(&mut nudged.is_busy) {
+            self.nudged.insert(slot, nudged);
+            return;
+        }
+        let Some(group) = group else { return };
+        let objections = nudged.witness.objections((cluster, group), lost, stage);
+        self.violations.extend(objections.into_iter().map(|it| format!("{it}, by a pass of ours")));
+        let unplanned = lost & nudged.registered & !nudged.planned;
+        if unplanned != 0 {
+            self.blame("law 7", &format!("a pass of ours took out {}", words(unplanned)));
+        }
+    }
+
     fn look(&mut self, stage: &Stage) {
-        self.truth = stage.truth();
+        let before = std::mem::replace(&mut self.truth, stage.truth());
+        let truth = &self.truth;
+        self.nudged.retain(|slot, _| {
+            let group = stage.slots[*slot].group;
+            let desired = |truth: &Truth| {
+                let slots = stage.slots.iter().zip(&truth.desired);
+                let of_group = slots.filter(|(slot, _)| slot.group == group);
+                of_group.map(|(_, desired)| *desired).collect::<Vec<_>>()
+            };
+            desired(&before) == desired(truth) && before.ledgers[*slot] == truth.ledgers[*slot]
+        });
         for run in &self.under_way {
             let witness = &mut self.witnesses[*run];
             let and = |known: &mut Vec<Set>, now: &[Set]| {
@@ -155,7 +321,8 @@ impl Judge {
             and(&mut witness.desired, &self.truth.desired);
             and(&mut witness.registered, &self.truth.registered);
             or(&mut witness.tracked, &self.truth.ledgers);
-            or(&mut witness.held, &self.truth.held);
+            witness.held.iter_mut().zip(&self.truth.held).for_each(|(held, now)| held.add(*now));
+            witness.ours |= self.truth.ours;
         }
         let registered = &self.truth.registered;
         self.registered_by_us.retain(|(group, target), _| registered[*group] & target != 0);
@@ -175,8 +342,11 @@ impl Judge {
         if targets & !tracked != 0 {
             self.blame("law 2", &format!("{} registered, in no ledger", words(targets & !tracked)));
         }
-        if self.witnesses[run].acting & (1 << cluster) == 0 {
+        if self.witnesses[run].leave.acting & (1 << cluster) == 0 {
             self.blame("law 1", "registered on behalf of a cluster that may not be written to");
+        }
+        if self.witnesses[run].readings == 0 {
+            self.blame("law 7", "registered without a reading after the prompt");
         }
     }
 
@@ -192,10 +362,11 @@ impl Judge {
         let before = self.truth.registered[group];
         self.look(stage);
         let new = self.truth.registered[group] & !before;
-        for index in 0..Set::BITS {
-            if new & (1 << index) != 0 {
-                self.registered_by_us.insert((group, 1 << index), (cluster, false));
-            }
+        // Whoever mends a ledger that somebody else broke in this moment cannot know what it tracked.
+        let garbled =
+            slots_of(stage, Some(cluster), group).any(|slot| self.truth.garbled & (1 << slot) != 0);
+        for target in each(new) {
+            self.registered_by_us.insert((group, target), (cluster, garbled));
         }
         self.witnesses[run].own[group] |= new;
         self.witnesses[run].troubled |= !ok;
@@ -211,71 +382,45 @@ impl Judge {
         stage: &Stage,
     ) {
         let witness = self.witnesses[run].clone();
-        let own = slots_of(stage, Some(cluster), group);
-        let tracked = own.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
-        let not_mine = targets & !tracked & !witness.own[group];
-        if not_mine != 0 {
-            self.blame("law 1", &format!("{} deregistered, not tracked", words(not_mine)));
-        }
-        for slot in slots_of(stage, None, group) {
-            let wanted = targets & witness.desired[slot];
-            if witness.seeing & (1 << stage.slots[slot].cluster) != 0 && wanted != 0 {
-                let who = &stage.slots[slot].binding;
-                self.blame(
-                    "laws 1, 3 and 5",
-                    &format!(
-                        "{} deregistered, desired by {who} of cluster {}",
-                        words(wanted),
-                        stage.slots[slot].cluster
-                    ),
-                );
-            }
-        }
-        let not_held = targets & !witness.held[cluster];
-        let silent_cluster = witness.bindings_unread & witness.seeing & !(1 << cluster) != 0;
-        let silent_binding = slots_of(stage, None, group).any(|slot| {
-            stage.slots[slot].cluster != cluster && witness.endpoints_unread & (1 << slot) != 0
-        });
-        if (silent_cluster || silent_binding) && not_held != 0 {
-            self.blame(
-                "law 3",
-                &format!(
-                    "{} deregistered while somebody is silent, not held here",
-                    words(not_held)
-                ),
-            );
-        }
-        let own_unread = slots_of(stage, Some(cluster), group)
-            .filter(|slot| witness.endpoints_unread & (1 << slot) != 0);
-        let unread_ledgers =
-            own_unread.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
-        let readable = slots_of(stage, Some(cluster), group)
-            .filter(|slot| witness.endpoints_unread & (1 << slot) == 0);
-        let readable = readable.fold(0, |set, slot| set | witness.ledgers[slot].unwrap_or(0));
-        let by_unread = targets & unread_ledgers & !readable & !witness.own[group];
-        if by_unread != 0 {
-            self.blame(
-                "law 3",
-                &format!("{} deregistered, its own endpoints unread", words(by_unread)),
-            );
-        }
-        let elsewhere = not_held & witness.healthy[group] & !witness.own[group];
-        if witness.seeing.count_ones() == 1 && elsewhere != 0 {
-            self.blame(
-                "law 1",
-                &format!("{} deregistered, it answers elsewhere", words(elsewhere)),
-            );
-        }
+        let broken = witness.objections((cluster, group), targets, stage);
+        self.violations.extend(broken);
         if witness.readings < 2 {
             self.blame("law 7", "deregistered after one reading only");
         }
+        self.keeps_to_its_leave(run, (cluster, group), targets & !witness.own[group], stage);
         self.witnesses[run].taken_out[group] |= targets;
-        let healthy = witness.healthy[group];
-        if !witness.allow_empty
-            && healthy & targets != 0
-            && healthy & !self.witnesses[run].taken_out[group] == 0
-        {
-            self.blame("law 5", &format!("{} was the last healthy target", words(targets)));
+    }
+
+    /// What is deregistered was said yes to, and is no more than may go.
+    fn keeps_to_its_leave(
+        &mut self,
+        run: usize,
+        (cluster, group): (usize, usize),
+        targets: Set,
+        stage: &Stage,
+    ) {
+        let witness = &mut self.witnesses[run];
+        let mut broken = Vec::new();
+        if witness.leave.no_yes && targets != 0 {
+            broken.push(format!("{} deregistered, nobody said yes", words(targets)));
+        }
+        if let Some(approved) = &witness.approved {
+            let not_shown = targets & !approved.get(&(cluster, group)).copied().unwrap_or(0);
+            if not_shown != 0 {
+                broken.push(format!("{} deregistered, not in the plan shown", words(not_shown)));
+            }
+        }
+        let capped = witness.capped.entry((cluster, group)).or_default();
+        *capped |= targets & witness.serving[group];
+        if let Some(cap) = witness.leave.cap {
+            let entries = slots_of(stage, Some(cluster), group).map(|slot| witness.entries[slot]);
+            let most: usize = entries.map(|entries| cap.of(entries)).sum();
+            if capped.count_ones() as usize > most {
+                broken.push(format!("{} deregistered, over the cap of {most}", words(*capped)));
+            }
+        }
+        for what in broken {
+            self.blame("law 7", &what);
         }
     }
 
@@ -310,7 +455,13 @@ impl Judge {
         if leaked != 0 {
             self.blame("law 2", &format!("{} left the ledger, still registered", words(leaked)));
         }
-        if witness.acting & (1 << stage.slots[slot].cluster) == 0 {
+        if witness.readings == 0 {
+            self.blame("law 7", "wrote a ledger without a reading after the prompt");
+        }
+        if witness.ours & (1 << slot) == 0 {
+            self.blame("law 1", "wrote the ledger of a binding that is exclusive or Auto Mode's");
+        }
+        if witness.leave.acting & (1 << stage.slots[slot].cluster) == 0 {
             self.blame("law 1", "wrote a ledger of a cluster that may not be written to");
         }
     }
@@ -337,16 +488,23 @@ impl Judge {
     /// After a run that nothing and nobody disturbed, all that its clusters desire is tracked and
     /// registered, where no controller is.
     fn has_done_its_work(&mut self, run: usize, stage: &Stage) {
-        let acting = self.witnesses[run].acting;
+        let acting = self.witnesses[run].leave.acting;
         for (index, slot) in stage.slots.iter().enumerate() {
             let Some(group) = slot.group else { continue };
-            let desired = self.truth.desired[index];
-            let open = desired & !(self.truth.registered[group] & self.truth.ledgers[index]);
-            if acting & (1 << slot.cluster) != 0 && open != 0 && !stage.has_controller(slot.cluster)
-            {
+            let open = self.missing(index, group, stage)
+                | (self.truth.desired[index] & !self.truth.ledgers[index]);
+            let is_ours = self.truth.ours & (1 << index) != 0 && acting & (1 << slot.cluster) != 0;
+            if is_ours && open != 0 && !stage.has_controller(slot.cluster) {
                 self.blame("law 4", &format!("{} is not registered after a run", words(open)));
             }
         }
+    }
+
+    /// What a slot desires and could have registered.
+    pub(super) fn missing(&self, slot: usize, group: usize, stage: &Stage) -> Set {
+        let (kind, registered) = (stage.groups[group].1, self.truth.registered[group]);
+        let missing = kind.registrable(self.truth.desired[slot]) & !registered;
+        missing & !kind.rivals(registered)
     }
 
     /// What this program registered, and nobody desires or tracks.

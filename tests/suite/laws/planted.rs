@@ -8,13 +8,13 @@ use mctg::elbv2::LoadBalancers;
 use mctg::endpoints::{Endpoints, Unresolved};
 use mctg::facts::{Facts, Holder};
 use mctg::observe::{self, Detail, Scope};
-use mctg::plan::{self, Action, BlockedReason, Pass, Plan, Request};
-use mctg::sim::World;
+use mctg::plan::{self, Action, BindingPlan, BlockedReason, Nudge, Pass, Plan, Request};
 use mctg::target::HealthState;
 use mctg::target::Target;
 
 use super::history::History;
 use super::play::play;
+use super::tap::Line;
 
 /// A fault in the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,13 @@ pub(super) enum Plant {
     HandedOverToNobody,
     ContestedGoes,
     PhantomsStay,
+    ExclusiveIsShared,
+    UnpredictedNudge,
+    // Around the prompt.
+    ApprovalForgotten,
+    StalePlanApplied,
+    YesAssumed,
+    CapForgotten,
 }
 
 impl Plant {
@@ -47,6 +54,9 @@ impl Plant {
                 | Self::ConflictsIgnored
                 | Self::FailuresForgotten
                 | Self::FloorIgnored
+                | Self::ApprovalForgotten
+                | Self::YesAssumed
+                | Self::CapForgotten
         )
     }
 
@@ -88,12 +98,21 @@ impl Plant {
                     }
                 }
             }
+            Self::ExclusiveIsShared => {
+                let clusters = facts.clusters.iter_mut();
+                for binding in clusters.flat_map(|cluster| cluster.bindings.iter_mut().flatten()) {
+                    binding.binding.spec.multi_cluster_target_group = true;
+                }
+            }
             _ => {}
         }
     }
 
     fn change_plan(self, plan: &mut Plan, facts: &Facts, pass: Pass) {
         for binding in &mut plan.bindings {
+            if self == Self::UnpredictedNudge {
+                nudge_anyway(binding);
+            }
             let Some(arn) = &binding.arn else { continue };
             let Some(ledger) = &mut binding.ledger else { continue };
             match self {
@@ -149,31 +168,49 @@ impl Plant {
     }
 }
 
+/// Makes the controller look again although its pass was found to break a law.
+fn nudge_anyway(plan: &mut BindingPlan) {
+    let withheld = plan.blocked.iter().filter(|blocked| blocked.action == Action::Nudge);
+    if withheld.count() > 0 {
+        let (register, deregister) = (BTreeSet::new(), Vec::new());
+        plan.nudge = Some(Nudge { removes_checkpoint: true, register, deregister });
+    }
+}
+
 /// Observes, plans and applies as a run does, with a fault in between.
 pub(super) async fn run<C: Cluster, L: LoadBalancers>(
     clusters: &[C],
     load_balancers: &L,
     request: &Request,
-    plant: Option<Plant>,
-    world: &World,
+    plant: Plant,
+    line: &Line,
 ) -> bool {
-    let Some(plant) = plant else { return true };
+    let clock = || line.play.stage.world.now();
     let read = async |pass: Pass| {
         let scope = Scope {
             detail: Detail::TargetsOnly,
+            contexts: None,
             acting: request.contexts.clone(),
             ..Scope::default()
         };
-        let mut facts = observe::observe(clusters, load_balancers, &scope, &|| world.now()).await;
+        let mut facts = observe::observe(clusters, load_balancers, &scope, &clock).await;
         plant.change_facts(&mut facts);
         let mut plan = plan::plan(&facts, request, pass);
         plant.change_plan(&mut plan, &facts, pass);
         plan
     };
-    let first = read(Pass::First).await;
+    let mut first = read(Pass::First).await;
+    if let Some(events) = &line.script.prompt {
+        line.play.prompt(line, &first, events);
+        if plant != Plant::StalePlanApplied {
+            let approved = std::mem::replace(&mut first, read(Pass::First).await);
+            first.narrow_to(&approved);
+        }
+    }
     let read_again = async || {
         if plant == Plant::NoSecondReading { first.clone() } else { read(Pass::Second).await }
     };
+    line.planned(&first);
     let done = apply::apply(clusters, load_balancers, &first, read_again, &|_| {}).await;
     done.iter().all(|done| !done.has_failed() && !done.conflict)
 }
@@ -215,6 +252,12 @@ planted! {
     a_target_handed_over_to_nobody_is_found: HandedOverToNobody against "law 2",
     a_contested_target_that_is_deregistered_is_found: ContestedGoes against "laws 1, 3 and 5",
     phantoms_that_never_leave_are_found: PhantomsStay against "law 4",
+    an_exclusive_binding_that_is_written_for_is_found: ExclusiveIsShared against "law 1",
+    a_plan_that_goes_beyond_what_was_approved_is_found: ApprovalForgotten against "law 7",
+    a_stale_plan_applied_after_a_prompt_is_found: StalePlanApplied against "law 7",
+    a_yes_that_nobody_said_is_found: YesAssumed against "law 7",
+    a_nudge_whose_pass_breaks_a_law_is_found: UnpredictedNudge against "laws 1, 3 and 5",
+    a_cap_that_is_forgotten_is_found: CapForgotten against "law 7",
 }
 
 #[test]

@@ -1,20 +1,23 @@
 //! Plays a history and returns what laws it broke.
 
 use std::collections::BTreeSet;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use mctg::plan::{Request, ViaChoice};
+use mctg::apply::Progress;
+use mctg::plan::{Plan, Request, ViaChoice};
 use mctg::reconcile::{Options, Reconciler};
 use mctg::report::StepResult;
 use mctg::target::Target;
 
 use super::history::{CONTEXTS, Event, History, Run};
-use super::judge::Judge;
+use super::judge::{ByGroup, Judge, Leave};
+use super::make::Dice;
 use super::planted::{self, Plant};
-use super::stage::{Stage, words};
+use super::stage::Stage;
 use super::tap::{ClusterDoor, ElbDoor, Line};
+use super::targets::{Set, set, words};
 
 /// A history being played.
 pub(super) struct Play {
@@ -23,10 +26,38 @@ pub(super) struct Play {
     pub(super) plant: Option<Plant>,
     /// Whether groups may be full, so that not all can be registered.
     has_quota: bool,
+    has_successors: bool,
     killed: Mutex<BTreeSet<usize>>,
     deferred: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     /// Itself, for the runs in runs.
     this: std::sync::Weak<Self>,
+}
+
+/// How many calls of a controller are played in a row: one that fails for ever comes back for ever.
+const CALLS_MAX: usize = 200;
+
+/// A run under way.
+type Running = Pin<Box<dyn Future<Output = bool>>>;
+
+/// Reconciles as the program does; true if no step failed.
+async fn reconcile(doors: &[ClusterDoor], elb: &ElbDoor, request: Request, line: &Line) -> bool {
+    let clock = || line.play.stage.world.now();
+    let options = Options { request, ..Options::default() };
+    let reconciler = Reconciler::new(doors, elb, clock).options(options);
+    let mut approved = None;
+    if let Some(events) = &line.script.prompt {
+        let plan = reconciler.plan().await.plan;
+        line.play.prompt(line, &plan, events);
+        approved = (line.play.plant != Some(Plant::ApprovalForgotten)).then_some(plan);
+    }
+    let listener = |progress: Progress<'_>| {
+        if let Progress::Planned(_, plan) = progress {
+            line.planned(plan);
+        }
+    };
+    let report = reconciler.run(approved.as_ref(), &listener).await;
+    let mut steps = report.bindings.iter().flat_map(|binding| &binding.steps);
+    steps.all(|step| step.result == StepResult::Done)
 }
 
 /// Plays a history to its end, and says which laws were broken.
@@ -38,6 +69,7 @@ pub(super) fn play(history: &History, plant: Option<Plant>) -> Vec<String> {
         stage,
         plant,
         has_quota: history.layout.quota.is_some(),
+        has_successors: history.layout.succession,
         killed: Mutex::default(),
         deferred: Mutex::default(),
         this: this.clone(),
@@ -55,11 +87,16 @@ impl Play {
     }
 
     pub(super) fn happen(&self, event: &Event) {
-        if let Event::Run(run) = event {
-            self.run(run, false);
-        } else {
-            self.stage.happen(event);
-            self.judge().happened(&self.stage);
+        match event {
+            Event::Run(run) => {
+                self.run(run, false);
+            }
+            Event::AtOnce { runs, order } => self.at_once(runs, *order),
+            Event::ControllerWorks { cluster, calls } => self.controller_works(*cluster, *calls),
+            _ => {
+                self.stage.happen(event);
+                self.judge().happened(&self.stage);
+            }
         }
     }
 
@@ -95,15 +132,95 @@ impl Play {
 
     /// Lets this program run; true if it ended without a failed step.
     fn run(&self, script: &Run, allow_empty: bool) -> bool {
+        let Some((run, future)) = self.begin(script, allow_empty, false) else { return true };
+        let mut future = future;
+        loop {
+            if let Some(ended) = self.poll(run, script, &mut future) {
+                return ended.unwrap_or(false);
+            }
+        }
+    }
+
+    /// Lets a controller make its next calls, as many as are due.
+    fn controller_works(&self, cluster: usize, calls: usize) {
+        for _ in 0..calls.min(CALLS_MAX) {
+            let worked = {
+                let mut worker = self.stage.worker(cluster);
+                let Some(worker) = worker.as_mut() else { return };
+                if !worker.step() {
+                    return;
+                }
+                worker.worked()
+            };
+            self.judge().controller_worked(cluster, &self.stage);
+            for worked in worked {
+                let slot = self.stage.slots.iter().position(|slot| {
+                    slot.cluster == cluster
+                        && slot.namespace == worked.binding.0
+                        && slot.binding == worked.binding.1
+                });
+                if let Some(slot) = slot.filter(|_| !matches!(worked.ended, Ok(None))) {
+                    self.judge().controller_passed(slot, &self.stage);
+                }
+            }
+        }
+    }
+
+    /// Lets two runs go on by turns.
+    fn at_once(&self, scripts: &[Run; 2], order: u64) {
+        let mut dice = Dice::new(order);
+        let runs = scripts.iter().map(|script| (script, self.begin(script, false, true)));
+        let mut under_way: Vec<_> =
+            runs.filter_map(|(script, begun)| begun.map(|(run, it)| (script, run, it))).collect();
+        while !under_way.is_empty() {
+            let turn = dice.below(under_way.len());
+            let (script, run, future) = &mut under_way[turn];
+            if self.poll(*run, script, future).is_some() {
+                drop(under_way.remove(turn));
+            }
+        }
+    }
+
+    /// Polls a run; what is returned is how it ended, if it did: none inside where it was killed.
+    fn poll(&self, run: usize, script: &Run, future: &mut Running) -> Option<Option<bool>> {
+        let ended = match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => {
+                let killed = self.killed.lock().unwrap_or_else(PoisonError::into_inner);
+                if !killed.contains(&run) {
+                    return None;
+                }
+                None
+            }
+        };
+        let alone = self.judge().under_way.len() == 1;
+        // Where no controller is, a run that leaves all to controllers does nothing.
+        let disturbed = !script.between.is_empty()
+            || self.has_quota
+            || !alone
+            || self.crossed(run)
+            || script.via == ViaChoice::Controller;
+        self.judge().end(run, ended.is_none(), disturbed, &self.stage);
+        Some(ended)
+    }
+
+    /// Whether another run began after it and ended before it: it is not alone with its world.
+    fn crossed(&self, run: usize) -> bool {
+        self.judge().witnesses.len() > run + 1
+    }
+
+    /// Begins a run, unless it sees nothing.
+    fn begin(&self, script: &Run, allow_empty: bool, yields: bool) -> Option<(usize, Running)> {
         let clusters = self.stage.clusters.len();
         let all = (1_u8 << clusters) - 1;
         let (acting, seeing) = (script.acting & all, script.seeing & all);
         if seeing == 0 {
-            return true;
+            return None;
         }
-        let run = self.judge().begin(acting, seeing, allow_empty);
+        let (no_yes, cap) = (script.no_yes, script.cap);
+        let run = self.judge().begin(Leave { acting, seeing, allow_empty, no_yes, cap });
         let play = self.this.upgrade().expect("it is being played");
-        let line = Arc::new(Line::new(play, run, script.clone()));
+        let line = Arc::new(Line::new(Arc::clone(&play), run, script.clone(), yields));
         let doors: Vec<ClusterDoor> = (0..clusters)
             .filter(|index| seeing & (1 << index) != 0)
             .map(|index| ClusterDoor {
@@ -116,43 +233,40 @@ impl Play {
         let contexts = CONTEXTS.iter().enumerate().filter(|(index, _)| acting & (1 << index) != 0);
         let request = Request {
             contexts: contexts.map(|(_, context)| (*context).to_owned()).collect(),
-            via: ViaChoice::Auto,
+            via: script.via,
             allow_empty: allow_empty || self.plant == Some(Plant::FloorIgnored),
-            may_deregister: true,
+            may_deregister: !no_yes || self.plant == Some(Plant::YesAssumed),
+            max_deregister: cap.filter(|_| self.plant != Some(Plant::CapForgotten)),
             ..Request::default()
         };
-        let clock = || self.stage.world.now();
-        let ended = if self.plant.is_some_and(Plant::is_in_the_plan) {
-            let world = &self.stage.world;
-            let run = planted::run(&doors, &elb, &request, self.plant, world);
-            self.drive(line.run, run)
-        } else {
-            let options = Options { request, ..Options::default() };
-            let reconciler = Reconciler::new(&doors, &elb, clock).options(options);
-            let run = async {
-                let report = reconciler.run(None, &|_| {}).await;
-                let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
-                steps.into_iter().all(|step| step.result == StepResult::Done)
-            };
-            self.drive(line.run, run)
-        };
-        let disturbed = !script.between.is_empty() || self.has_quota;
-        self.judge().end(line.run, ended.is_none(), disturbed, &self.stage);
-        ended.unwrap_or(false)
+        let plant = self.plant.filter(|plant| plant.is_in_the_plan());
+        Some((
+            run,
+            Box::pin(async move {
+                match plant {
+                    Some(plant) => planted::run(&doors, &elb, &request, plant, &line).await,
+                    None => reconcile(&doors, &elb, request, &line).await,
+                }
+            }),
+        ))
     }
 
-    /// Polls a run to its end or its death: nothing in a stage is ever waited for.
-    fn drive(&self, run: usize, future: impl Future<Output = bool>) -> Option<bool> {
-        let mut future = pin!(future);
-        let mut context = Context::from_waker(Waker::noop());
-        loop {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-                return Some(output);
-            }
-            if self.killed.lock().unwrap_or_else(PoisonError::into_inner).contains(&run) {
-                return None;
+    /// A plan was read by somebody, who said yes to it; what happens meanwhile happens.
+    pub(super) fn prompt(&self, line: &Line, plan: &Plan, events: &[Event]) {
+        for event in events {
+            self.happen(event);
+        }
+        let mut approved = ByGroup::new();
+        for binding in &plan.bindings {
+            let cluster = CONTEXTS.iter().position(|it| **it == binding.binding.context);
+            let group =
+                self.stage.groups.iter().position(|(arn, _)| Some(arn) == binding.arn.as_ref());
+            if let (Some(cluster), Some(group)) = (cluster, group) {
+                let going = set(binding.deregister.iter().map(|listed| &listed.target));
+                *approved.entry((cluster, group)).or_default() |= going;
             }
         }
+        self.judge().approved(line.run, approved);
     }
 
     /// Laws 2 and 4: once everything is calm, a run makes everything right and the next one plans
@@ -168,21 +282,24 @@ impl Play {
         }
         let everybody = Run { acting: u8::MAX, seeing: u8::MAX, ..Run::default() };
         let mut broken = Vec::new();
-        if !self.run(&everybody, true) {
+        let ended_well = self.run(&everybody, true);
+        let truth = self.judge().truth().clone();
+        let rivals = self.stage.slots.iter().enumerate().any(|(index, slot)| {
+            let Some(group) = slot.group else { return false };
+            self.stage.groups[group].1.rivals(truth.registered[group]) & truth.desired[index] != 0
+        });
+        // Where somebody else's QUIC target is in the way, nothing can be done about it.
+        if !ended_well && !rivals {
             broken.push("law 4: a run on a calm world failed".to_owned());
         }
-        let first = self.stage.truth();
-        let versions = self.versions();
-        self.run(&everybody, true);
-        let second = self.stage.truth();
-        if first != second || versions != self.versions() {
-            broken.push(format!("law 4: the next run changed {first:?} to {second:?}"));
-        }
-        let truth = self.judge().truth().clone();
+        broken.extend(self.next_plan().filter(|_| !rivals));
         for (index, slot) in self.stage.slots.iter().enumerate() {
             let Some(group) = slot.group else { continue };
             let name = format!("{} of cluster {}", slot.binding, slot.cluster);
-            let missing = truth.desired[index] & !truth.registered[group];
+            if truth.ours & (1 << index) == 0 {
+                continue;
+            }
+            let missing = self.judge().missing(index, group, &self.stage);
             if missing != 0 {
                 broken.push(format!("law 4: {} of {name} is still missing", words(missing)));
             }
@@ -190,23 +307,69 @@ impl Play {
             if untracked != 0 {
                 broken.push(format!("law 2: {} of {name} is untracked", words(untracked)));
             }
-            let stale = truth.ledgers[index] & !truth.desired[index];
+            // What is desired where this program does not write is contested for ever.
+            let others = self.stage.slots.iter().enumerate();
+            let others = others.filter(|(other, slot)| {
+                slot.group == Some(group) && truth.ours & (1 << other) == 0
+            });
+            let others = others.fold(0, |set: Set, (other, _)| set | truth.desired[other]);
+            let stale = truth.ledgers[index] & !truth.desired[index] & !others;
             // A run that sees one cluster leaves what answers elsewhere; an orphan is nobody's.
             if stale != 0 && self.stage.clusters.len() > 1 && truth.bound & (1 << index) != 0 {
                 broken.push(format!("law 4: {} of {name} is still tracked", words(stale)));
             }
         }
+        if self.has_successors && !rivals && broken.is_empty() {
+            broken.extend(self.succession());
+        }
         self.judge().violations.extend(broken);
     }
 
-    /// The versions of all ledgers: a write that changes nothing shows there.
-    fn versions(&self) -> Vec<u64> {
-        self.stage
-            .clusters
-            .iter()
-            .flat_map(|cluster| {
-                cluster.with(|state| state.ledgers.values().map(|l| l.version).collect::<Vec<_>>())
-            })
-            .collect()
+    /// Controllers that take over find nothing to change: what is registered and tracked is what they
+    /// would have made.
+    fn succession(&self) -> Option<String> {
+        let truth = self.stage.truth();
+        let slots = || self.stage.slots.iter().enumerate();
+        // An exclusive binding's would empty the others; of one address desired twice each is sure.
+        let exclusive = slots().any(|(index, slot)| {
+            slot.group.is_some() && truth.bound & !truth.ours & (1 << index) != 0
+        });
+        let contested = slots().any(|(index, slot)| {
+            let others = slots().filter(|(other, it)| *other != index && it.group == slot.group);
+            let others = others
+                .fold(0, |set: Set, (other, _)| set | truth.desired[other] | truth.ledgers[other]);
+            slot.group.is_some() && (truth.desired[index] | truth.ledgers[index]) & others != 0
+        });
+        let stale = slots().any(|(index, _)| truth.ledgers[index] & !truth.desired[index] != 0);
+        if exclusive || contested || stale {
+            return None;
+        }
+        for cluster in 0..self.stage.clusters.len() {
+            self.stage.start_controller(cluster);
+            self.controller_works(cluster, usize::MAX);
+        }
+        let after = self.stage.truth();
+        let changed = after.registered != truth.registered || after.ledgers != truth.ledgers;
+        changed.then(|| format!("law 4: controllers that take over change {truth:?} to {after:?}"))
+    }
+
+    /// What the run after a run plans: nothing.
+    fn next_plan(&self) -> Option<String> {
+        let reconciler = {
+            let contexts = CONTEXTS.iter().map(|context| (*context).to_owned()).collect();
+            let request =
+                Request { contexts, allow_empty: true, may_deregister: true, ..Request::default() };
+            Options { request, ..Options::default() }
+        };
+        let load_balancers = self.stage.world.load_balancers();
+        let clock = || self.stage.world.now();
+        let planner =
+            Reconciler::new(&self.stage.clusters, &load_balancers, clock).options(reconciler);
+        let planned = pin!(planner.plan()).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(planned) = planned else {
+            return Some("law 4: the next run hangs".to_owned());
+        };
+        let open = planned.plan.bindings.iter().find(|binding| !binding.is_empty());
+        open.map(|plan| format!("law 4: the next run plans {plan:?}"))
     }
 }

@@ -1,10 +1,11 @@
 //! The doors through which this program sees a stage: every call is a step and is told to the judge.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
-use mctg::binding::{Binding, Flavour};
+use mctg::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
 use mctg::cluster::{Cluster, WriteError};
 use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
 use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
@@ -13,6 +14,7 @@ use mctg::facts::{
     Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, TargetGroup,
 };
 use mctg::ledger::Ledger;
+use mctg::plan::Plan;
 use mctg::sim;
 use mctg::sim::cluster::Request;
 use mctg::target::{HealthState, Target, TargetDescription, TargetGroupArn};
@@ -20,28 +22,78 @@ use mctg::target::{HealthState, Target, TargetDescription, TargetGroupArn};
 use super::history::CONTEXTS;
 use super::planted::Plant;
 use super::play::Play;
-use super::stage::{Set, bit, set};
+use super::targets::{Kind, Set, bit, set};
+use super::truth::Slots;
 
 /// What the calls of one run share.
 pub(super) struct Line {
     pub(super) play: Arc<Play>,
     pub(super) run: usize,
     pub(super) script: super::history::Run,
+    /// Whether another run has its turn between two steps of this one.
+    yields: bool,
     steps: AtomicUsize,
+    /// What the plan shows that passes would take out, by slot.
+    going_by_nudge: Mutex<BTreeMap<usize, Set>>,
 }
 
 impl Line {
-    pub(super) fn new(play: Arc<Play>, run: usize, script: super::history::Run) -> Self {
-        Self { play, run, script, steps: AtomicUsize::new(0) }
+    pub(super) fn new(
+        play: Arc<Play>,
+        run: usize,
+        script: super::history::Run,
+        yields: bool,
+    ) -> Self {
+        Self {
+            play,
+            run,
+            script,
+            yields,
+            steps: AtomicUsize::new(0),
+            going_by_nudge: Mutex::default(),
+        }
+    }
+
+    /// The plan that is about to be applied.
+    pub(super) fn planned(&self, plan: &Plan) {
+        let stage = &self.play.stage;
+        let mut going = self.going_by_nudge.lock().unwrap_or_else(PoisonError::into_inner);
+        for plan in &plan.bindings {
+            let slot = stage.slots.iter().position(|slot| {
+                CONTEXTS[slot.cluster] == plan.binding.context
+                    && slot.namespace == plan.binding.namespace
+                    && slot.binding == plan.binding.name
+            });
+            if let (Some(slot), Some(nudge)) = (slot, &plan.nudge) {
+                going.insert(slot, set(nudge.going()));
+            }
+        }
+    }
+
+    fn going_by_nudge(&self, slot: usize) -> Set {
+        let going = self.going_by_nudge.lock().unwrap_or_else(PoisonError::into_inner);
+        going.get(&slot).copied().unwrap_or(0)
     }
 
     /// Passes a step: what happens then happens, and a run that is killed there never comes back.
     async fn step(&self) {
+        if self.yields {
+            let mut has_yielded = false;
+            std::future::poll_fn(|context| {
+                if std::mem::replace(&mut has_yielded, true) {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+        }
         let number = self.steps.fetch_add(1, Ordering::Relaxed);
         for (_, event) in self.script.between.iter().filter(|(at, _)| *at == number) {
             self.play.happen(event);
         }
-        if self.script.kill == Some(number) {
+        if self.script.kill.is_some_and(|kill| number >= kill) {
+            // Whatever else is under way dies with it.
             self.play.kill(self.run);
             std::future::pending::<()>().await;
         }
@@ -62,14 +114,30 @@ pub(super) struct ClusterDoor {
 impl ClusterDoor {
     /// Tells the judge what could not be read.
     fn told<T, E>(&self, request: Request, namespace: Option<&str>, answer: &Result<T, E>) {
+        let play = &self.line.play;
         if answer.is_err() {
-            let stage = &self.line.play.stage;
-            let slots = stage.slots.iter().enumerate().filter(|(_, slot)| {
-                slot.cluster == self.index && namespace.is_none_or(|n| n == slot.namespace)
-            });
-            let slots = slots.fold(0, |set: Set, (index, _)| set | 1 << index);
-            self.line.play.judge().unread(self.line.run, self.index, request, slots);
+            let slots = self.decided_by(request, namespace);
+            play.judge().unread(self.line.run, self.index, request, slots);
+        } else if request == Request::Nodes {
+            let slots = self.decided_by(request, namespace);
+            play.judge().told_nodes(self.line.run, self.index, slots);
         }
+    }
+
+    /// The slots whose endpoints a request decides.
+    fn decided_by(&self, request: Request, namespace: Option<&str>) -> Slots {
+        let stage = &self.line.play.stage;
+        let slots = stage.slots.iter().enumerate().filter(|(_, slot)| {
+            let of_nodes = stage.kind(slot) == Kind::Instance;
+            slot.cluster == self.index
+                && namespace.is_none_or(|namespace| namespace == slot.namespace)
+                && match request {
+                    Request::Nodes => of_nodes,
+                    Request::EndpointSlices => !of_nodes,
+                    _ => true,
+                }
+        });
+        slots.fold(0, |set: Slots, (index, _)| set | 1 << index)
     }
 
     fn slot(&self, namespace: &str, ledger: &str) -> Option<usize> {
@@ -232,6 +300,18 @@ impl Cluster for ClusterDoor {
         self.line.step().await;
         let answer = self.inner.nudge(namespace, name, uid, is_absent).await;
         let play = &self.line.play;
+        let mut slots = play.stage.slots.iter();
+        let slot = slots.position(|slot| {
+            slot.cluster == self.index && slot.namespace == namespace && slot.binding == name
+        });
+        let was_reset = self.inner.with(|state| {
+            let binding = state.binding_mut(namespace, name);
+            let checkpoint = binding.map(|b| b.annotations.get(CHECKPOINT_ANNOTATION).cloned());
+            checkpoint.is_some_and(|checkpoint| checkpoint.unwrap_or_default().is_empty())
+        });
+        if let Some(slot) = slot.filter(|_| was_reset) {
+            play.judge().nudged(self.line.run, slot, self.line.going_by_nudge(slot), &play.stage);
+        }
         play.judge().changed(self.line.run, answer.is_ok(), &play.stage);
         self.line.step().await;
         answer
@@ -265,7 +345,7 @@ pub(super) struct ElbDoor {
 impl ElbDoor {
     fn group(&self, arn: &TargetGroupArn) -> usize {
         let mut groups = self.line.play.stage.groups.iter();
-        groups.position(|group| group == arn).expect("a group of the stage")
+        groups.position(|(group, _)| group == arn).expect("a group of the stage")
     }
 
     fn trouble(&self, troubled: bool) {
@@ -308,9 +388,14 @@ impl LoadBalancers for ElbDoor {
     ) -> Reading<Vec<TargetDescription>> {
         self.line.step().await;
         let answer = self.inner.targets(access, arn).await;
-        let healthy = answer.iter().flatten().filter(|t| t.health.state == HealthState::Healthy);
-        let healthy = set(healthy.map(|listed| &listed.target));
-        self.line.play.judge().told_healthy(self.line.run, self.group(arn), healthy);
+        let is_in = |states: &[HealthState]| {
+            let listed = answer.iter().flatten();
+            set(listed.filter(|t| states.contains(&t.health.state)).map(|listed| &listed.target))
+        };
+        let healthy = is_in(&[HealthState::Healthy]);
+        let serving =
+            is_in(&[HealthState::Healthy, HealthState::Initial, HealthState::Unavailable]);
+        self.line.play.judge().told_targets(self.line.run, self.group(arn), healthy, serving);
         self.trouble(answer.is_err());
         self.line.step().await;
         answer
@@ -382,7 +467,7 @@ impl LoadBalancers for ElbDoor {
     ) -> Result<(), CallError> {
         self.line.step().await;
         let (group, play) = (self.group(arn), &self.line.play);
-        let named = targets.iter().fold(0, |set, listed| set | bit(&listed.target));
+        let named = targets.iter().fold(0, |set: Set, listed| set | bit(&listed.target));
         play.judge().deregisters(self.line.run, cluster_of(access), group, named, &play.stage);
         let answer = self.inner.deregister(access, arn, targets).await;
         play.judge().changed(self.line.run, answer.is_ok(), &play.stage);
