@@ -74,6 +74,11 @@ impl Silence {
     pub fn new(reason: SilenceReason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }
+
+    /// The same, with what it costs.
+    pub(crate) fn at_the_cost_of(&self, cost: &str) -> Self {
+        Self::new(self.reason, format!("{}; {cost}", self.message))
+    }
 }
 
 impl fmt::Display for Silence {
@@ -138,6 +143,9 @@ pub struct ClusterFacts {
     pub controllers: Reading<Vec<Controller>>,
     /// This program's own CronJobs found there, as `namespace/name`.
     pub reconcilers: Vec<String>,
+    /// What could not be read and is done without: it costs certainty, and hides no binding,
+    /// endpoint or ledger. Each text says what it costs.
+    pub unseen: Vec<Silence>,
     /// For addresses that a guard asks about: the pods or nodes that hold them here.
     pub holders: BTreeMap<String, Reading<Vec<Holder>>>,
 }

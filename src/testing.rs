@@ -135,6 +135,7 @@ impl World {
             hidden: Vec::new(),
             controllers: Ok(Vec::new()),
             reconcilers: Vec::new(),
+            unseen: Vec::new(),
             holders: BTreeMap::new(),
         };
         self.facts.clusters.push(cluster);

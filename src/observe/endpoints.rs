@@ -44,6 +44,7 @@ pub(super) async fn read<C: Cluster>(
         hidden: look.hidden.clone(),
         controllers: look.controllers.clone(),
         reconcilers: look.reconcilers.clone(),
+        unseen: look.unseen.clone(),
         holders: BTreeMap::new(),
     }
 }
