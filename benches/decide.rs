@@ -193,6 +193,7 @@ fn facts(groups: usize, targets: usize) -> Facts {
         hidden: Vec::new(),
         controllers: Ok(Vec::new()),
         reconcilers: Vec::new(),
+        unseen: Vec::new(),
         has_flag: Some(true),
         holders: BTreeMap::new(),
     };

@@ -13,6 +13,7 @@ mod error;
 mod exit;
 mod explain;
 mod help;
+mod manifests;
 mod prune;
 mod real;
 mod render;
@@ -91,7 +92,10 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
         Verb::Demo(args) => {
             wait_for(demo::play(args, &environment, terminal), ending, &stop, terminal)
         }
-        verb @ (Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_)) => {
+        Verb::Manifests(args) if !manifests::asks(args) => {
+            manifests::unnamed(args, &cli.global, terminal)
+        }
+        verb @ (Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_) | Verb::Manifests(_)) => {
             if cli.global.demo {
                 let work = demo::run(verb, &cli.global, &environment, terminal);
                 wait_for(work, ending, &stop, terminal)

@@ -6,7 +6,6 @@ pub mod catalogue;
 mod controllers;
 mod drift;
 mod reading;
-mod schedule;
 mod sharing;
 mod targets;
 mod traffic;

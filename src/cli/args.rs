@@ -3,6 +3,7 @@
 //! Flags are called as kubectl calls them. Those of kubectl that name one cluster make no sense
 //! for several, and are refused with a reason instead of being ignored.
 
+mod manifests;
 mod prune;
 mod refused;
 mod values;
@@ -13,8 +14,9 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
-use mctg::plan::Cap;
+use mctg::plan::{Cap, ViaChoice};
 
+pub(crate) use self::manifests::{ManifestsArgs, TrustArg};
 pub(crate) use self::prune::PruneArgs;
 pub(crate) use self::refused::Refused;
 use self::values::{duration, endpoint_url, max_deregister, rate};
@@ -60,6 +62,9 @@ pub(crate) enum Verb {
     /// Make registered targets and ledgers what the endpoints ask for, once
     #[command(after_help = help::RECONCILE)]
     Reconcile(ReconcileArgs),
+    /// Print the CronJob, RBAC and IAM policy that `reconcile` needs in a cluster
+    #[command(after_help = help::MANIFESTS)]
+    Manifests(Box<ManifestsArgs>),
     /// Explain a finding: what it means, why it happens, how to repair it
     #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
@@ -108,6 +113,9 @@ pub(crate) struct Global {
     /// Use the ServiceAccount of the pod this runs in
     #[arg(long, global = true, help_heading = "Clusters")]
     pub(crate) in_cluster: bool,
+    /// Kubeconfig of further clusters, all of which are read and none written to
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Clusters")]
+    pub(crate) peers_kubeconfig: Option<PathBuf>,
     /// User to impersonate in every cluster
     #[arg(long = "as", value_name = "USER", global = true, help_heading = "Clusters")]
     pub(crate) impersonate: Option<String>,
@@ -216,6 +224,11 @@ pub(crate) struct Global {
     pub(crate) demo: bool,
 }
 
+impl Global {
+    /// The default of `--request-timeout`.
+    pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// Text for people
@@ -293,6 +306,16 @@ pub(crate) enum ViaArg {
     Controller,
     /// Directly
     Direct,
+}
+
+impl From<ViaArg> for ViaChoice {
+    fn from(arg: ViaArg) -> Self {
+        match arg {
+            ViaArg::Auto => Self::Auto,
+            ViaArg::Controller => Self::Controller,
+            ViaArg::Direct => Self::Direct,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -400,6 +423,32 @@ fn named(argv0: &OsStr, command: Command) -> Command {
     };
     renamed(command)
         .mut_subcommands(renamed)
+        .mut_subcommand("manifests", |verb| {
+            quiet(
+                verb,
+                &[
+                    "context",
+                    "kubeconfig",
+                    "impersonate",
+                    "impersonate_group",
+                    "request_timeout",
+                    "namespace",
+                    "selector",
+                    "region",
+                    "endpoint_url",
+                    "no_assume_role",
+                    "aws_qps",
+                    "output",
+                    "color",
+                    "verbose",
+                ],
+            )
+            // What a run in a pod refuses.
+            .mut_args(|arg| {
+                let pruning = ["prune_unclaimed", "include_healthy", "lost"];
+                if pruning.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg }
+            })
+        })
         .mut_subcommand("explain", |verb| quiet(verb, &["output", "color"]))
         .mut_subcommand("version", |verb| quiet(verb, &["output"]))
         .mut_subcommand("completion", |verb| quiet(verb, &[]))
@@ -524,7 +573,9 @@ mod tests {
 
     #[test]
     fn help_of_every_verb_has_examples_and_exit_codes() {
-        for verb in ["status", "diff", "reconcile", "explain", "demo", "completion", "version"] {
+        for verb in
+            ["status", "diff", "reconcile", "manifests", "explain", "demo", "completion", "version"]
+        {
             let text = help("kubectl-mctg", &format!("kubectl-mctg {verb} --help"));
             assert!(text.contains(&format!("Usage: kubectl mctg {verb}")), "{text}");
             assert!(text.contains("Examples:\n"), "{text}");

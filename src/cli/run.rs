@@ -13,7 +13,7 @@ use mctg::elbv2::LoadBalancers;
 use mctg::facts::Facts;
 use mctg::findings::Finding;
 use mctg::observe::{self, Detail, Scope};
-use mctg::plan::{Request, ViaChoice};
+use mctg::plan::Request;
 use mctg::reconcile::{self, Options, Reconciler, Wait};
 use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
@@ -23,11 +23,12 @@ use mctg::view;
 use tokio::time::Instant;
 
 use super::args::{
-    DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb, ViaArg,
+    DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb,
 };
 use super::contexts::Unread;
 use super::error::{CliError, near_misses};
 use super::exit::{self, Exit, Thresholds};
+use super::manifests;
 use super::prune;
 use super::render::status::Run;
 use super::render::{self, document};
@@ -75,6 +76,7 @@ pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
         Verb::Status(args) => status(world, args, global, terminal).await,
         Verb::Diff(args) => diff(world, args, global, terminal).await,
         Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
+        Verb::Manifests(args) => manifests::named(world, args, global, terminal).await,
         Verb::Explain(_)
         | Verb::Demo(_)
         | Verb::Completion(_)
@@ -375,7 +377,7 @@ fn thresholds(global: &Global) -> Result<Thresholds, CliError> {
         .map_err(|code| CliError::usage(format!("`{code}` is no code or glob such as MCTG2*")))
 }
 
-fn selection(names: &Names, global: &Global) -> Result<Selection, CliError> {
+pub(super) fn selection(names: &Names, global: &Global) -> Result<Selection, CliError> {
     let labels = match &global.selector {
         Some(text) => selector::parse(text).map_err(CliError::usage)?,
         None => Default::default(),
@@ -399,11 +401,7 @@ fn request<C, L>(
         contexts: world.writing.clone(),
         selection: selection(names, global)?,
         only: None,
-        via: match args.via {
-            ViaArg::Auto => ViaChoice::Auto,
-            ViaArg::Direct => ViaChoice::Direct,
-            ViaArg::Controller => ViaChoice::Controller,
-        },
+        via: args.via.into(),
         force: args.force,
         allow_empty: args.allow_empty,
         max_deregister: args.max_deregister,
@@ -495,6 +493,12 @@ fn tell_incompleteness<C, L>(
                 "warning: {} {}: {}",
                 finding.code, finding.name, finding.message
             )));
+        }
+    }
+    for context in contexts {
+        for warning in &context.warnings {
+            let line = format!("warning: {}: {warning}", context.context);
+            terminal.note(&mctg::error::escape(&line));
         }
     }
     let silent: BTreeSet<&str> = contexts

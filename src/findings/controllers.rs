@@ -6,9 +6,10 @@ use super::catalogue::{
     BACKEND_NOT_FOUND, CONTROLLER_ABSENT, CONTROLLER_NOT_ALIVE, CONTROLLER_TOO_OLD, GATE_UNSERVED,
     RECONCILE_STALE, RULES_UNSERVED,
 };
-use super::{Finding, Severity, counted, minute, quoted, schedule};
+use super::{Finding, Severity, counted, minute, quoted};
 use crate::binding::{Flavour, IngressRule};
 use crate::facts::{Aliveness, ClusterFacts, Controller, Facts, Reconciler};
+use crate::schedule::Schedule;
 use crate::target::Target;
 use crate::view::{BindingView, GroupView};
 
@@ -134,7 +135,7 @@ fn reconcile_stale(
 ) -> Option<Finding> {
     let Reconciler { namespace, name, schedule, suspended, created_at, last_success } = reconciler;
     let since = last_success.or(*created_at)?;
-    if observed_at.duration_since(since) <= schedule::three_periods(schedule, since)? {
+    if observed_at.duration_since(since) <= Schedule::parse(schedule).ok()?.three_periods(since)? {
         return None;
     }
     let (context, since) = (&cluster.context, minute(since));

@@ -56,6 +56,8 @@ impl Shop {
                 leads_since: Some(state.now()),
                 max_targets: None,
                 differs: Vec::new(),
+                is_down: false,
+                sync_period: None,
             });
         });
         self.world.advance(Duration::from_secs(3600));
