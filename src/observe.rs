@@ -206,8 +206,9 @@ mod tests {
         assert_eq!(observed(&[false, true], Detail::Polite, None).await, (Some(true), 0));
         assert_eq!(observed(&[false, false], Detail::Polite, None).await, (Some(false), 1));
         assert_eq!(observed(&[], Detail::Polite, None).await, (None, 0));
-        assert_eq!(observed(&[false], Detail::TargetsOnly, None).await, (None, 0));
+        assert_eq!(observed(&[false, false], Detail::TargetsOnly, None).await, (None, 0));
         let silent = Some(Part::Requests(Request::Schema));
-        assert_eq!(observed(&[false], Detail::Polite, silent).await, (None, 1), "no finding");
+        let observed = observed(&[false, false], Detail::Polite, silent).await;
+        assert_eq!(observed, (None, 1), "what was not told is not known");
     }
 }
