@@ -792,9 +792,15 @@ fn a_list_of_explanations() {
     MCTG202  StaleTargets        warning
     MCTG203  UntrackedTargets    warning
     MCTG204  UnclaimedTargets    warning or info
+    MCTG205  DriftHidden         critical
     MCTG207  TargetGroupGone     critical
     MCTG301  ControllerAbsent    warning or info
+    MCTG302  ControllerTooOld    critical
+    MCTG303  ControllerNotAlive  critical
     MCTG305  BackendNotFound     critical
+    MCTG306  ReconcileStale      warning
+    MCTG307  GateUnserved        warning
+    MCTG308  RulesUnserved       warning
     MCTG412  FailOpen            critical
     MCTG501  SingleCluster       warning
     MCTG901  ContextUnreachable  critical
