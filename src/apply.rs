@@ -116,8 +116,13 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
 ) -> Vec<Done> {
     let ready: Vec<&BindingPlan> =
         plan.bindings.iter().filter(|plan| is_actionable(plan) && !plan.is_empty()).collect();
+    let making_room = ready.iter().filter(|plan| !plan.deregister.is_empty());
+    let making_room: BTreeSet<&TargetGroupArn> =
+        making_room.filter_map(|plan| plan.arn.as_ref()).collect();
     let workers =
         ready.iter().filter_map(|plan| Worker::new(clusters, load_balancers, plan, listener));
+    let workers =
+        workers.map(|worker| Worker { room_comes: making_room.contains(worker.arn), ..worker });
     let mut workers: Vec<_> =
         boxed(workers.map(Worker::gained)).buffered(BINDINGS_AT_ONCE).collect().await;
     let must_read_again = workers.iter().any(|worker| worker.goes_on() && worker.must_read_again());
@@ -165,6 +170,8 @@ struct Worker<'a, C, L> {
     access: &'a Access,
     listener: Listener<'a>,
     done: Done,
+    /// Whether targets of the group will go in this run, whichever binding tracks them.
+    room_comes: bool,
     /// What did not fit, to be tried again once targets have gone.
     full: Vec<Target>,
 }
@@ -180,8 +187,8 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
         let cluster = clusters.iter().find(|cluster| cluster.context() == plan.binding.context)?;
         let (arn, access) = (plan.arn.as_ref()?, plan.access.as_ref()?);
         let done = Done::nothing(plan.binding.clone());
-        let full = Vec::new();
-        Some(Self { cluster, load_balancers, plan, arn, access, listener, done, full })
+        let (room_comes, full) = (false, Vec::new());
+        Some(Self { cluster, load_balancers, plan, arn, access, listener, done, room_comes, full })
     }
 
     /// Says whether the world must be read again: for what comes then, and after a registration past
@@ -226,7 +233,7 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
             self.told(Action::Register, outcome.done.len(), Ok(()));
         }
         for Failure { targets, error, is_full } in outcome.failures {
-            if is_full && self.plan.has_second_half() && !is_last {
+            if is_full && self.room_comes && !is_last {
                 self.full.extend(targets);
             } else {
                 self.told(Action::Register, targets.len(), Err(error));
@@ -236,7 +243,7 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
 
     /// Tries again what did not fit, now that targets have gone.
     async fn register_the_rest(&mut self) {
-        let rest = self.full.clone();
+        let rest = std::mem::take(&mut self.full);
         self.register(rest, true).await;
     }
 
@@ -446,11 +453,7 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
     }
 
     fn finish(mut self) -> Done {
-        if !self.full.is_empty()
-            && self.done.steps.iter().all(|step| step.action != Action::Register)
-        {
-            self.skip(Action::Register, self.full.len());
-        }
+        self.skip(Action::Register, self.full.len());
         self.done
     }
 }
