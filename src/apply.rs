@@ -24,7 +24,8 @@ use crate::events::Event;
 use crate::facts::{Facts, Silence, SilenceReason};
 use crate::ledger;
 use crate::plan::{
-    self, Action, BindingPlan, Blocked, Finish, LedgerPlan, Nudge, Plan, Standing, Unrepaired, Via,
+    self, Action, BindingPlan, Blocked, Claims, Finish, LedgerPlan, Nudge, Plan, Standing,
+    Unrepaired, Via,
 };
 use crate::report::{Step, StepResult};
 use crate::stop::Unheard;
@@ -128,6 +129,7 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
     let must_read_again = workers.iter().any(|worker| worker.goes_on() && worker.must_read_again());
     if must_read_again || lost_anything(&workers).await {
         let second = read_again().await;
+        let claims = second.claims.clone();
         let mut finishing = Vec::new();
         for mut worker in workers {
             let second =
@@ -139,7 +141,7 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
         workers = Vec::new();
         for (mut worker, second, finish) in finishing {
             worker.register_the_rest().await;
-            worker.take_back(second).await;
+            worker.take_back(&claims).await;
             worker.lose(finish.as_ref()).await;
             worker.nudge(second).await;
             workers.push(worker);
@@ -365,15 +367,8 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
     ///
     /// Where somebody was not heard who may have come to desire it, and where taking it out fails,
     /// the ledger tracks it again, and the next run judges.
-    async fn take_back(&mut self, second: Option<&BindingPlan>) {
-        let is_same = |second: &&BindingPlan| {
-            second.arn.as_ref() == Some(self.arn) && second.standing == Standing::Ready
-        };
-        let Some(claimed) = second.filter(is_same).and_then(|second| second.claimed.as_ref())
-        else {
-            return;
-        };
-        let orphans = self.done.registered.iter().filter(|target| !claimed.contains(target));
+    async fn take_back(&mut self, claims: &Claims) {
+        let orphans = claims.unclaimed(self.arn, &self.done.registered).into_iter();
         let orphans: Vec<TargetDescription> = orphans
             .map(|target| TargetDescription {
                 target: target.clone(),
