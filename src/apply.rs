@@ -24,7 +24,8 @@ use crate::events::Event;
 use crate::facts::{Facts, Silence, SilenceReason};
 use crate::ledger;
 use crate::plan::{
-    self, Action, BindingPlan, Blocked, Finish, LedgerPlan, Nudge, Plan, Standing, Unrepaired, Via,
+    self, Action, BindingPlan, Blocked, Claims, Finish, LedgerPlan, Nudge, Plan, Standing,
+    Unrepaired, Via,
 };
 use crate::report::{Step, StepResult};
 use crate::stop::Unheard;
@@ -116,13 +117,19 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
 ) -> Vec<Done> {
     let ready: Vec<&BindingPlan> =
         plan.bindings.iter().filter(|plan| is_actionable(plan) && !plan.is_empty()).collect();
+    let making_room = ready.iter().filter(|plan| !plan.deregister.is_empty());
+    let making_room: BTreeSet<&TargetGroupArn> =
+        making_room.filter_map(|plan| plan.arn.as_ref()).collect();
     let workers =
         ready.iter().filter_map(|plan| Worker::new(clusters, load_balancers, plan, listener));
+    let workers =
+        workers.map(|worker| Worker { room_comes: making_room.contains(worker.arn), ..worker });
     let mut workers: Vec<_> =
         boxed(workers.map(Worker::gained)).buffered(BINDINGS_AT_ONCE).collect().await;
     let must_read_again = workers.iter().any(|worker| worker.goes_on() && worker.must_read_again());
     if must_read_again || lost_anything(&workers).await {
         let second = read_again().await;
+        let claims = second.claims.clone();
         let mut finishing = Vec::new();
         for mut worker in workers {
             let second =
@@ -134,7 +141,7 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
         workers = Vec::new();
         for (mut worker, second, finish) in finishing {
             worker.register_the_rest().await;
-            worker.take_back(second).await;
+            worker.take_back(&claims).await;
             worker.lose(finish.as_ref()).await;
             worker.nudge(second).await;
             workers.push(worker);
@@ -165,6 +172,8 @@ struct Worker<'a, C, L> {
     access: &'a Access,
     listener: Listener<'a>,
     done: Done,
+    /// Whether targets of the group will go in this run, whichever binding tracks them.
+    room_comes: bool,
     /// What did not fit, to be tried again once targets have gone.
     full: Vec<Target>,
 }
@@ -180,8 +189,8 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
         let cluster = clusters.iter().find(|cluster| cluster.context() == plan.binding.context)?;
         let (arn, access) = (plan.arn.as_ref()?, plan.access.as_ref()?);
         let done = Done::nothing(plan.binding.clone());
-        let full = Vec::new();
-        Some(Self { cluster, load_balancers, plan, arn, access, listener, done, full })
+        let (room_comes, full) = (false, Vec::new());
+        Some(Self { cluster, load_balancers, plan, arn, access, listener, done, room_comes, full })
     }
 
     /// Says whether the world must be read again: for what comes then, and after a registration past
@@ -226,7 +235,7 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
             self.told(Action::Register, outcome.done.len(), Ok(()));
         }
         for Failure { targets, error, is_full } in outcome.failures {
-            if is_full && self.plan.has_second_half() && !is_last {
+            if is_full && self.room_comes && !is_last {
                 self.full.extend(targets);
             } else {
                 self.told(Action::Register, targets.len(), Err(error));
@@ -236,7 +245,7 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
 
     /// Tries again what did not fit, now that targets have gone.
     async fn register_the_rest(&mut self) {
-        let rest = self.full.clone();
+        let rest = std::mem::take(&mut self.full);
         self.register(rest, true).await;
     }
 
@@ -358,15 +367,8 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
     ///
     /// Where somebody was not heard who may have come to desire it, and where taking it out fails,
     /// the ledger tracks it again, and the next run judges.
-    async fn take_back(&mut self, second: Option<&BindingPlan>) {
-        let is_same = |second: &&BindingPlan| {
-            second.arn.as_ref() == Some(self.arn) && second.standing == Standing::Ready
-        };
-        let Some(claimed) = second.filter(is_same).and_then(|second| second.claimed.as_ref())
-        else {
-            return;
-        };
-        let orphans = self.done.registered.iter().filter(|target| !claimed.contains(target));
+    async fn take_back(&mut self, claims: &Claims) {
+        let orphans = claims.unclaimed(self.arn, &self.done.registered).into_iter();
         let orphans: Vec<TargetDescription> = orphans
             .map(|target| TargetDescription {
                 target: target.clone(),
@@ -446,11 +448,7 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
     }
 
     fn finish(mut self) -> Done {
-        if !self.full.is_empty()
-            && self.done.steps.iter().all(|step| step.action != Action::Register)
-        {
-            self.skip(Action::Register, self.full.len());
-        }
+        self.skip(Action::Register, self.full.len());
         self.done
     }
 }

@@ -4,6 +4,7 @@
 //! equal plans. Whatever is withheld is in it, with a typed reason. The rules are `product.md` 6.1.
 
 mod binding;
+mod claims;
 mod controller;
 mod finish;
 mod floor;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+pub use self::claims::Claims;
 pub use self::finish::{Finish, finish};
 pub(crate) use self::prune::prunes_through;
 pub use self::prune::{GroupFinish, GroupPlan, Prune, confirm};
@@ -98,6 +100,8 @@ pub struct Plan {
     /// Where that was asked for, one entry for each chosen group with targets that no cluster is
     /// known to claim.
     pub groups: Vec<GroupPlan>,
+    /// In a second reading: what observed bindings desire or track.
+    pub claims: Claims,
 }
 
 /// What is to be done for one binding.
@@ -134,9 +138,6 @@ pub struct BindingPlan {
     pub obstacle: Option<String>,
     /// What is withheld.
     pub blocked: Vec<Blocked>,
-    /// In a second reading: what observed bindings of the group desire or track, this one included;
-    /// `None` where somebody who may desire its targets was not heard.
-    pub claimed: Option<BTreeSet<Target>>,
 }
 
 /// Making the controller look again, and what its pass will do.
@@ -415,6 +416,9 @@ pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
     plan.bindings.sort_by(|a, b| a.binding.cmp(&b.binding));
     if !request.allow_empty {
         floor::keep_last_healthy(&groups, &mut plan);
+    }
+    if pass == Pass::Second {
+        plan.claims = Claims::new(facts, &groups);
     }
     plan.groups = prune::plan(facts, request, &groups, &plan.bindings);
     if let Some(only) = &request.only {

@@ -47,9 +47,6 @@ pub(super) fn plan(
     };
     plan.desired = desired.keys().cloned().collect();
     let guard = Guard::new(facts, request, pass, group, index);
-    if pass == Pass::Second {
-        plan.claimed = guard.claimed();
-    }
     let work = Work { facts, request, group, binding, index, tracked };
     if matches!(plan.standing, Standing::Deferred(_)) || acts_beside_controller(request, &binding) {
         controller::plan(&work, &mut plan, &guard);
@@ -89,7 +86,6 @@ fn empty(cluster: &ClusterFacts, binding: &BindingFacts, standing: Standing) -> 
         nudge: None,
         obstacle: None,
         blocked: Vec::new(),
-        claimed: None,
     }
 }
 

@@ -1,7 +1,5 @@
 //! Who may own a target that this binding tracks and does not desire.
 
-use std::collections::BTreeSet;
-
 use super::{BlockedReason, Pass, Request};
 use crate::binding::BindingRef;
 use crate::facts::{ClusterFacts, Facts, Holder};
@@ -45,17 +43,6 @@ impl<'a> Guard<'a> {
         let binding = group.bindings[index];
         let (unheard_here, unheard) = unheard(facts, group, index);
         Self { facts, request, pass, group, binding, index, unheard, unheard_here }
-    }
-
-    /// What observed bindings of the group desire or track; `None` where one was not heard.
-    pub(super) fn claimed(&self) -> Option<BTreeSet<Target>> {
-        let heard = self.unheard.is_none() && self.unheard_here.is_none();
-        let claims = self
-            .group
-            .targets
-            .iter()
-            .filter(|(_, view)| !view.desired_by.is_empty() || !view.tracked_by.is_empty());
-        heard.then(|| claims.map(|(target, _)| (*target).clone()).collect())
     }
 
     pub(super) fn judge(&self, target: &TargetDescription) -> Fate {

@@ -331,9 +331,7 @@ impl Play {
         let truth = self.stage.truth();
         let slots = || self.stage.slots.iter().enumerate();
         // An exclusive binding's would empty the others; of one address desired twice each is sure.
-        let exclusive = slots().any(|(index, slot)| {
-            slot.group.is_some() && truth.bound & !truth.ours & (1 << index) != 0
-        });
+        let exclusive = truth.present & !truth.ours != 0;
         let contested = slots().any(|(index, slot)| {
             let others = slots().filter(|(other, it)| *other != index && it.group == slot.group);
             let others = others

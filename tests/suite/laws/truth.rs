@@ -22,6 +22,8 @@ pub(super) struct Truth {
     pub(super) garbled: Slots,
     /// Which slots have a binding that is not being deleted.
     pub(super) bound: Slots,
+    /// Which slots have a binding, be it deleted or not.
+    pub(super) present: Slots,
     /// Which slots have a binding that is neither exclusive nor Auto Mode's.
     pub(super) ours: Slots,
     /// Which slots have their Service.
@@ -101,6 +103,7 @@ impl Stage {
             let bit = 1 << number;
             let binding = state.binding_mut(slot.namespace, &slot.binding);
             let is_bound = binding.as_ref().is_some_and(|binding| !binding.is_being_deleted());
+            truth.present |= if binding.is_some() { bit } else { 0 };
             let ours = binding.is_some_and(|binding| {
                 binding.spec.multi_cluster_target_group
                     && binding.flavour == Flavour::LoadBalancerController
