@@ -14,6 +14,7 @@ mod exit;
 mod explain;
 mod help;
 mod prune;
+mod manifests;
 mod real;
 mod render;
 mod run;
@@ -91,7 +92,10 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
         Verb::Demo(args) => {
             wait_for(demo::play(args, &environment, terminal), ending, &stop, terminal)
         }
-        verb @ (Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_)) => {
+        Verb::Manifests(args) if !manifests::asks(args) => {
+            manifests::unnamed(args, &cli.global, terminal)
+        }
+        verb @ (Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_) | Verb::Manifests(_)) => {
             if cli.global.demo {
                 let work = demo::run(verb, &cli.global, &environment, terminal);
                 wait_for(work, ending, &stop, terminal)

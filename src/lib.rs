@@ -67,9 +67,11 @@ pub mod findings;
 pub mod ledger;
 pub mod observe;
 pub mod owner;
+pub mod permissions;
 pub mod plan;
 pub mod reconcile;
 pub mod report;
+pub mod schedule;
 pub mod selection;
 pub mod share;
 #[cfg(feature = "sim")]

@@ -4,6 +4,7 @@
 //! for several, and are refused with a reason instead of being ignored.
 
 mod prune;
+mod manifests;
 mod refused;
 mod values;
 
@@ -16,6 +17,7 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use mctg::plan::Cap;
 
 pub(crate) use self::prune::PruneArgs;
+pub(crate) use self::manifests::{ManifestsArgs, TrustArg};
 pub(crate) use self::refused::Refused;
 use self::values::{duration, endpoint_url, max_deregister, rate};
 use super::help;
@@ -60,6 +62,9 @@ pub(crate) enum Verb {
     /// Make registered targets and ledgers what the endpoints ask for, once
     #[command(after_help = help::RECONCILE)]
     Reconcile(ReconcileArgs),
+    /// Print the CronJob, RBAC and IAM policy that `reconcile` needs in a cluster
+    #[command(after_help = help::MANIFESTS)]
+    Manifests(Box<ManifestsArgs>),
     /// Explain a finding: what it means, why it happens, how to repair it
     #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
@@ -214,6 +219,11 @@ pub(crate) struct Global {
     /// Run on two simulated clusters: nothing real is read or changed
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) demo: bool,
+}
+
+impl Global {
+    /// The default of `--request-timeout`.
+    pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -400,6 +410,27 @@ fn named(argv0: &OsStr, command: Command) -> Command {
     };
     renamed(command)
         .mut_subcommands(renamed)
+        .mut_subcommand("manifests", |verb| {
+            quiet(
+                verb,
+                &[
+                    "context",
+                    "kubeconfig",
+                    "impersonate",
+                    "impersonate_group",
+                    "request_timeout",
+                    "namespace",
+                    "selector",
+                    "region",
+                    "endpoint_url",
+                    "no_assume_role",
+                    "aws_qps",
+                    "output",
+                    "color",
+                    "verbose",
+                ],
+            )
+        })
         .mut_subcommand("explain", |verb| quiet(verb, &["output", "color"]))
         .mut_subcommand("version", |verb| quiet(verb, &["output"]))
         .mut_subcommand("completion", |verb| quiet(verb, &[]))
@@ -524,7 +555,9 @@ mod tests {
 
     #[test]
     fn help_of_every_verb_has_examples_and_exit_codes() {
-        for verb in ["status", "diff", "reconcile", "explain", "demo", "completion", "version"] {
+        for verb in
+            ["status", "diff", "reconcile", "manifests", "explain", "demo", "completion", "version"]
+        {
             let text = help("kubectl-mctg", &format!("kubectl-mctg {verb} --help"));
             assert!(text.contains(&format!("Usage: kubectl mctg {verb}")), "{text}");
             assert!(text.contains("Examples:\n"), "{text}");

@@ -7,6 +7,7 @@ Examples:
   kubectl mctg status                 who serves what, and what is wrong
   kubectl mctg diff                   what reconcile would change
   kubectl mctg reconcile svc/web      repair it
+  kubectl mctg manifests --image IMG  the same in a cluster, every five minutes
   kubectl mctg explain MCTG201        what a finding means
   kubectl mctg demo                   all of it, with no cluster and no AWS
 
@@ -71,6 +72,24 @@ Exit codes:
   3  something could not be read or done
   124  timed out waiting
   130  interrupted; what was done and what was not is reported";
+
+pub(crate) const MANIFESTS: &str = "\
+It prints and changes nothing. Without NAME no cluster is asked; with NAME the
+bindings are looked up in --context, so that roles and policy name just them.
+-n limits what is granted to one namespace, but for what is read of the cluster.
+
+Examples:
+  kubectl mctg manifests --image registry.example/mctg:1 | kubectl apply -f -
+  kubectl mctg manifests --image registry.example/mctg:1 svc/web -n shop
+  kubectl mctg manifests --iam-policy svc/web -n shop > policy.json
+  kubectl mctg manifests --trust-policy pod-identity > trust.json
+  kubectl mctg manifests --image registry.example/mctg:1 --alerts -o json
+
+Exit codes:
+  0  printed
+  2  usage, or an unknown name
+  3  the bindings could not be read
+  130  interrupted";
 
 pub(crate) const EXPLAIN: &str = "\
 Examples:

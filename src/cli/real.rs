@@ -97,7 +97,7 @@ pub(super) fn context_options(verb: &Verb, global: &Global) -> ContextOptions {
             }
             _ => Vec::new(),
         },
-        writes: matches!(verb, Verb::Diff(_) | Verb::Reconcile(_)),
+        writes: matches!(verb, Verb::Diff(_) | Verb::Reconcile(_) | Verb::Manifests(_)),
     }
 }
 

@@ -29,6 +29,7 @@ use super::contexts::Unread;
 use super::error::{CliError, near_misses};
 use super::exit::{self, Exit, Thresholds};
 use super::prune;
+use super::manifests;
 use super::render::status::Run;
 use super::render::{self, document};
 use super::selector;
@@ -75,6 +76,7 @@ pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
         Verb::Status(args) => status(world, args, global, terminal).await,
         Verb::Diff(args) => diff(world, args, global, terminal).await,
         Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
+        Verb::Manifests(args) => manifests::named(world, args, global, terminal).await,
         Verb::Explain(_)
         | Verb::Demo(_)
         | Verb::Completion(_)
@@ -375,7 +377,7 @@ fn thresholds(global: &Global) -> Result<Thresholds, CliError> {
         .map_err(|code| CliError::usage(format!("`{code}` is no code or glob such as MCTG2*")))
 }
 
-fn selection(names: &Names, global: &Global) -> Result<Selection, CliError> {
+pub(super) fn selection(names: &Names, global: &Global) -> Result<Selection, CliError> {
     let labels = match &global.selector {
         Some(text) => selector::parse(text).map_err(CliError::usage)?,
         None => Default::default(),

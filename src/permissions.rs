@@ -1,0 +1,350 @@
+//! What a run must be permitted in a cluster, and what it does without: the one table of it.
+//!
+//! `kubectl mctg manifests` prints these rules, `docs/in-cluster.md` lists them, and a test on a
+//! real API server takes away one after the other. Whoever embeds the library grants the same.
+
+/// What kind of run asks for permissions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Run {
+    /// Whether it changes anything (`reconcile`), or only reads (`status`, `diff`).
+    pub writes: bool,
+    /// Whether it reads other clusters beside this one.
+    pub several_clusters: bool,
+    /// Whether it is granted only the namespaces of the bindings it is about.
+    pub namespaced: bool,
+}
+
+/// One rule: verbs on a resource, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// The API group; empty for the core one.
+    pub group: &'static str,
+    /// The resource, plural.
+    pub resource: &'static str,
+    /// The verbs.
+    pub verbs: &'static [&'static str],
+    /// The objects it can be limited to.
+    pub objects: Objects,
+    /// Where it is to be granted.
+    pub place: Place,
+    /// Whether a run does without.
+    pub need: Need,
+    /// What it is for, to complete "it is needed ...".
+    pub why: &'static str,
+    /// What happens without it.
+    pub without: &'static str,
+    when: When,
+}
+
+/// The objects that a rule can be limited to by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objects {
+    /// Names are not known beforehand, or the verb knows none.
+    Any,
+    /// Just these.
+    These(&'static [&'static str]),
+    /// The ledgers of the bindings that are named.
+    Ledgers,
+    /// The bindings that are named.
+    Bindings,
+}
+
+/// Where a rule is to be granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the whole cluster.
+    Cluster,
+    /// In the namespaces of the bindings.
+    Namespace,
+}
+
+/// Whether a run does without a permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// Without it the run fails (exit code 3) and names it.
+    Required,
+    /// Without it the run warns and goes on.
+    Optional,
+}
+
+impl Need {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+        }
+    }
+}
+
+/// Which runs a rule is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Always,
+    Writing,
+    SeveralClusters,
+    /// Where the namespaces' own rules do not already hold it.
+    Namespaced,
+}
+
+/// The Lease by which a controller shows that it is alive (`facts/lbc.md` 6).
+const LEASE: &[&str] = &["aws-load-balancer-controller-leader"];
+
+/// Every rule, reading ones first.
+pub const ALL: &[Permission] = &[
+    Permission {
+        group: "elbv2.k8s.aws",
+        resource: "targetgroupbindings",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Required,
+        why: "to find the bindings, and who else desires a target",
+        without: "the cluster counts as not read, and nothing is done",
+        when: When::Always,
+    },
+    Permission {
+        group: "eks.amazonaws.com",
+        resource: "targetgroupbindings",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Required,
+        why: "to find the bindings of EKS Auto Mode, where it serves them",
+        without: "where Auto Mode serves bindings the run is incomplete; elsewhere nothing",
+        when: When::Always,
+    },
+    Permission {
+        group: "",
+        resource: "nodes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Required,
+        why: "for targets that are instances, and pods that are not ready",
+        without: "such endpoints are unknown: nothing of theirs is deregistered",
+        when: When::Always,
+    },
+    Permission {
+        group: "apps",
+        resource: "deployments",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Required,
+        why: "to know whether a controller is installed",
+        without: "whether one is at work is unknown, and what only its absence allows is refused",
+        when: When::Always,
+    },
+    Permission {
+        group: "coordination.k8s.io",
+        resource: "leases",
+        verbs: &["list"],
+        objects: Objects::These(LEASE),
+        place: Place::Cluster,
+        need: Need::Required,
+        why: "to know whether a controller is alive",
+        without: "whether one is at work is unknown, and what only its absence allows is refused",
+        when: When::Always,
+    },
+    Permission {
+        group: "batch",
+        resource: "cronjobs",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to see this program's own CronJobs",
+        without: "status cannot tell that one works in the place of a controller",
+        when: When::Always,
+    },
+    Permission {
+        group: "",
+        resource: "namespaces",
+        verbs: &["get"],
+        objects: Objects::These(&["kube-system"]),
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to tell two contexts of one cluster from two clusters",
+        without: "they are told apart by their bindings, else by the API server's address",
+        when: When::SeveralClusters,
+    },
+    Permission {
+        group: "",
+        resource: "pods",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to see who holds the address of a target that is no endpoint any more",
+        without: "such a target stays where another cluster may own it",
+        when: When::Namespaced,
+    },
+    Permission {
+        group: "",
+        resource: "services",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "for what bindings register",
+        without: "their endpoints are unknown: nothing of theirs is changed",
+        when: When::Always,
+    },
+    Permission {
+        group: "discovery.k8s.io",
+        resource: "endpointslices",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "for what bindings register",
+        without: "their endpoints are unknown: nothing of theirs is changed",
+        when: When::Always,
+    },
+    Permission {
+        group: "",
+        resource: "pods",
+        verbs: &["get", "list"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "for what bindings register; whole pods only where they are not ready",
+        without: "their endpoints are unknown: nothing of theirs is changed",
+        when: When::Always,
+    },
+    Permission {
+        group: "",
+        resource: "configmaps",
+        verbs: &["get"],
+        objects: Objects::Ledgers,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to read ledgers, aws-lbc-targets-BINDING",
+        without: "what is tracked is unknown: nothing of theirs is changed",
+        when: When::Always,
+    },
+    Permission {
+        group: "",
+        resource: "configmaps",
+        verbs: &["patch", "delete"],
+        objects: Objects::Ledgers,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to write ledgers before targets are registered, and after",
+        without: "nothing is registered, as it would leak",
+        when: When::Writing,
+    },
+    Permission {
+        group: "",
+        resource: "configmaps",
+        verbs: &["create"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to make a ledger that is not there; this cannot be limited by name",
+        without: "a binding without a ledger gets none, and nothing of it is registered",
+        when: When::Writing,
+    },
+    Permission {
+        group: "elbv2.k8s.aws",
+        resource: "targetgroupbindings",
+        verbs: &["get", "patch"],
+        objects: Objects::Bindings,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to take the controller's finalizer off a binding that is being deleted",
+        without: "such a binding is never gone",
+        when: When::Writing,
+    },
+];
+
+impl Permission {
+    /// Says whether it lets anything be changed.
+    pub fn changes(&self) -> bool {
+        !self.verbs.iter().all(|verb| ["get", "list", "watch"].contains(verb))
+    }
+
+    /// Says whether a kind of run needs the rule.
+    pub fn is_for(&self, run: &Run) -> bool {
+        match self.when {
+            When::Always => true,
+            When::Writing => run.writes,
+            When::SeveralClusters => run.several_clusters,
+            When::Namespaced => run.namespaced,
+        }
+    }
+}
+
+/// The rules of a kind of run, in the order of [`ALL`].
+pub fn of(run: &Run) -> impl Iterator<Item = &'static Permission> {
+    ALL.iter().filter(move |permission| permission.is_for(run))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_reads_is_granted_no_verb_that_writes() {
+        let run = Run { writes: false, several_clusters: true, namespaced: true };
+        for permission in of(&run) {
+            assert!(!permission.changes(), "{permission:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_and_wildcards_are_never_asked_for() {
+        for permission in ALL {
+            assert_ne!(permission.resource, "secrets");
+            let words = [permission.group, permission.resource];
+            assert!(words.iter().chain(permission.verbs).all(|word| *word != "*"));
+        }
+    }
+
+    #[test]
+    fn a_run_in_all_namespaces_lists_pods_once() {
+        let pods = |namespaced| {
+            let run = Run { namespaced, ..Run::default() };
+            of(&run).filter(|it| it.resource == "pods").count()
+        };
+        assert_eq!((pods(false), pods(true)), (1, 2));
+    }
+
+    /// The README's roles are for people at a terminal, the printed ones for a CronJob: the same
+    /// verbs on the same resources, but for names, and for lists in place of single objects.
+    #[cfg(feature = "cli")]
+    #[test]
+    fn the_roles_of_the_readme_hold_these_rules() {
+        use std::collections::BTreeSet;
+
+        use serde_json::Value;
+
+        let readme = include_str!("../README.md");
+        let yaml = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+        let mut granted = BTreeSet::new();
+        for document in yaml.unwrap().split("---\n") {
+            let role: Value = serde_saphyr::from_str(document).unwrap();
+            let words =
+                |value: &Value| -> Vec<String> { serde_json::from_value(value.clone()).unwrap() };
+            for rule in role["rules"].as_array().unwrap() {
+                for group in words(&rule["apiGroups"]) {
+                    for resource in words(&rule["resources"]) {
+                        for verb in words(&rule["verbs"]) {
+                            granted.insert((group.clone(), resource.clone(), verb));
+                        }
+                    }
+                }
+            }
+        }
+        let run = Run { writes: true, several_clusters: true, ..Run::default() };
+        let needed: BTreeSet<_> = of(&run)
+            .flat_map(|it| {
+                let name =
+                    |verb: &&str| (it.group.to_owned(), it.resource.to_owned(), (*verb).to_owned());
+                it.verbs.iter().map(name)
+            })
+            .collect();
+        assert_eq!(granted, needed);
+    }
+}
