@@ -74,6 +74,11 @@ impl Silence {
     pub fn new(reason: SilenceReason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }
+
+    /// The same, with what it costs.
+    pub(crate) fn at_the_cost_of(&self, cost: &str) -> Self {
+        Self::new(self.reason, format!("{}; {cost}", self.message))
+    }
 }
 
 impl fmt::Display for Silence {
@@ -141,6 +146,9 @@ pub struct ClusterFacts {
     /// Whether its type TargetGroupBinding has the field `multiClusterTargetGroup`, which came with
     /// LBC 2.10; `None` where that is not known.
     pub has_flag: Option<bool>,
+    /// What could not be read and is done without: it costs certainty, and hides no binding,
+    /// endpoint or ledger. Each text says what it costs.
+    pub unseen: Vec<Silence>,
     /// For addresses that a guard asks about: the pods or nodes that hold them here.
     pub holders: BTreeMap<String, Reading<Vec<Holder>>>,
 }

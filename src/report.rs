@@ -36,6 +36,9 @@ pub struct ContextReport {
     pub reason: Option<SilenceReason>,
     /// The same in words.
     pub message: Option<String>,
+    /// What could not be read and was done without, and what that costs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The context that was read in its place, where both reach the same cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,

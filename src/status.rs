@@ -60,6 +60,7 @@ fn cluster_contexts(cluster: &ClusterFacts) -> impl Iterator<Item = ContextRepor
         reachable: cluster.bindings.is_ok(),
         reason: silence.map(|silence| silence.reason),
         message: silence.map(|silence| silence.message.clone()),
+        warnings: cluster.unseen.iter().map(|silence| silence.message.clone()).collect(),
         same_as: None,
         lost: false,
         bindings: cluster.bindings.as_ref().ok().map(|_| cluster.bindings_found),
@@ -81,6 +82,7 @@ fn cluster_contexts(cluster: &ClusterFacts) -> impl Iterator<Item = ContextRepor
     let also = cluster.also.iter().map(move |context| ContextReport {
         context: context.clone(),
         same_as: Some(same.context.clone()),
+        warnings: Vec::new(),
         ..same.clone()
     });
     std::iter::once(own).chain(also.collect::<Vec<_>>())

@@ -136,6 +136,7 @@ impl World {
             controllers: Ok(Vec::new()),
             reconcilers: Vec::new(),
             has_flag: None,
+            unseen: Vec::new(),
             holders: BTreeMap::new(),
         };
         self.facts.clusters.push(cluster);

@@ -113,6 +113,9 @@ pub(crate) struct Global {
     /// Use the ServiceAccount of the pod this runs in
     #[arg(long, global = true, help_heading = "Clusters")]
     pub(crate) in_cluster: bool,
+    /// Kubeconfig of further clusters, all of which are read and none written to
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Clusters")]
+    pub(crate) peers_kubeconfig: Option<PathBuf>,
     /// User to impersonate in every cluster
     #[arg(long = "as", value_name = "USER", global = true, help_heading = "Clusters")]
     pub(crate) impersonate: Option<String>,

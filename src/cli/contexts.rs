@@ -37,6 +37,8 @@ pub(crate) struct ContextOptions {
     pub(crate) observe: Vec<String>,
     /// `--in-cluster`.
     pub(crate) in_cluster: bool,
+    /// `--peers-kubeconfig`.
+    pub(crate) peers_kubeconfig: Option<PathBuf>,
     /// `--as`.
     pub(crate) impersonate: Option<String>,
     /// `--as-group`.
@@ -73,6 +75,8 @@ pub(crate) struct Contexts {
     pub(crate) narrowed: bool,
     /// What is not read, or may not be able to.
     pub(crate) unread: Unread,
+    /// The contexts of `--peers-kubeconfig`.
+    pub(crate) peers: BTreeSet<String>,
     /// For tables: context names, EKS ARNs shortened to the cluster's name where that is unique.
     pub(crate) short_names: BTreeMap<String, String>,
 }
@@ -142,6 +146,22 @@ pub(crate) enum ContextError {
         /// Which.
         context: String,
     },
+    /// A changing verb was pointed at a cluster that is only there to be read.
+    #[error("`{pattern}` is a context of --peers-kubeconfig, and those are only read")]
+    ReadOnly {
+        /// What was asked for.
+        pattern: String,
+    },
+    /// One name in both kubeconfigs.
+    #[error("context `{name}` is in {own} and in {peers} too")]
+    Twice {
+        /// The name.
+        name: String,
+        /// Where it is.
+        own: String,
+        /// Where it is too.
+        peers: String,
+    },
     /// `--in-cluster` outside of a pod.
     #[error("failed to use the service account of this pod: {cause}")]
     NotInCluster {
@@ -163,6 +183,10 @@ impl ContextError {
                 "choose where to write with `--context NAME`; by default it is the current context"
                     .to_owned()
             }
+            Self::ReadOnly { .. } => {
+                "write to it from its own cluster, or by `--kubeconfig`".to_owned()
+            }
+            Self::Twice { .. } => "call one of them something else".to_owned(),
             Self::NotInCluster { .. } => "leave out `--in-cluster` outside of a pod".to_owned(),
         }
     }
@@ -186,17 +210,27 @@ pub(crate) async fn find(
     environment: &Environment,
 ) -> Result<Contexts, ContextError> {
     let source = Source::find(options, environment)?;
-    let names = source.names();
-    let chosen = choose::choose(options, environment.contexts.as_deref(), &source)?;
+    let peers = Source::peers(options, &source)?;
+    let mut names = source.names();
+    names.extend(peers.iter().flat_map(Source::names));
+    let chosen = choose::choose(options, environment.contexts.as_deref(), &source, peers.as_ref())?;
     let mut reading = Vec::with_capacity(chosen.reading.len());
     for name in &chosen.reading {
-        reading.push(connect::context(name, &source, options, environment).await);
+        let of_peer = peers.as_ref().filter(|peers| peers.names().contains(name));
+        let from = of_peer.unwrap_or(&source);
+        let mut context = connect::context(name, from, options, environment).await;
+        if of_peer.is_some() {
+            // Their entries are there to reach clusters: AWS is asked with this run's credentials.
+            context.aws = AwsHints::default();
+        }
+        reading.push(context);
     }
     Ok(Contexts {
         reading,
         writing: chosen.writing,
         narrowed: chosen.narrowed,
         unread: chosen.unread,
+        peers: peers.iter().flat_map(Source::names).collect(),
         short_names: aws::short_names(&names),
     })
 }
@@ -227,6 +261,6 @@ pub(crate) fn choose_among(
     options: &ContextOptions,
 ) -> Result<(Vec<String>, BTreeSet<String>, bool, Unread), ContextError> {
     let source = Source::listing(names, "of the simulated clusters");
-    let chosen = choose::choose(options, None, &source)?;
+    let chosen = choose::choose(options, None, &source, None)?;
     Ok((chosen.reading, chosen.writing, chosen.narrowed, chosen.unread))
 }

@@ -225,6 +225,7 @@ fn global(contexts: &[&str]) -> Global {
         all_contexts: false,
         observe: Vec::new(),
         kubeconfig: None,
+        peers_kubeconfig: None,
         in_cluster: false,
         impersonate: None,
         impersonate_group: Vec::new(),

@@ -111,6 +111,10 @@ fn check(global: &Global) -> Result<(), CliError> {
         return Err(CliError::usage("--observe cannot be used here: a pod sees its own cluster")
             .hint("--peers-secret names a kubeconfig of further clusters to read"));
     }
+    if global.peers_kubeconfig.is_some() {
+        return Err(CliError::usage("--peers-kubeconfig cannot be used here: it is a file")
+            .hint("--peers-secret names the Secret that holds it in the cluster"));
+    }
     if matches!(global.output, Output::Wide | Output::Jsonl) {
         return Err(CliError::usage("manifests are YAML or JSON: -o yaml or -o json"));
     }

@@ -1,5 +1,7 @@
 //! The verbs on real clusters and real load balancers.
 
+use std::collections::BTreeSet;
+
 use mctg::cluster::Cluster as _;
 use mctg::cluster::kube::KubeCluster;
 use mctg::elbv2::aws::{AwsLoadBalancers, Settings};
@@ -41,8 +43,11 @@ pub(crate) async fn run(
             });
         }
     }
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         chosen.reading.iter().map(|context| context.cluster.context().to_owned()).collect();
+    // What leaves contexts out speaks of the other kubeconfig.
+    names.retain(|name| !chosen.peers.contains(name));
+    let is_own = |name: &&str| !chosen.peers.contains(*name);
     let mut clusters: Vec<KubeCluster> = Vec::new();
     let mut aws = AwsOptions {
         profiles,
@@ -72,7 +77,10 @@ pub(crate) async fn run(
         narrowed: chosen.narrowed,
         unread: chosen.unread,
         demo: false,
-        leave_out: &|silent| contexts::leave_out(&names, silent),
+        leave_out: &|silent| {
+            let own: BTreeSet<&str> = silent.iter().copied().filter(is_own).collect();
+            if own.is_empty() { None } else { contexts::leave_out(&names, &own) }
+        },
         clock: &env::now,
         watch: &|_| {},
         stop: stop.clone(),
@@ -88,6 +96,7 @@ pub(super) fn context_options(verb: &Verb, global: &Global) -> ContextOptions {
         all_contexts: global.all_contexts,
         observe: global.observe.clone(),
         in_cluster: global.in_cluster,
+        peers_kubeconfig: global.peers_kubeconfig.clone(),
         impersonate: global.impersonate.clone(),
         impersonate_groups: global.impersonate_group.clone(),
         request_timeout: Some(global.request_timeout).filter(|time| !time.is_zero()),

@@ -499,6 +499,12 @@ fn tell_incompleteness<C, L>(
             )));
         }
     }
+    for context in contexts {
+        for warning in &context.warnings {
+            let line = format!("warning: {}: {warning}", context.context);
+            terminal.note(&mctg::error::escape(&line));
+        }
+    }
     let silent: BTreeSet<&str> = contexts
         .iter()
         .filter(|context| !context.reachable && !context.lost && context.same_as.is_none())

@@ -51,6 +51,7 @@ pub(super) async fn read<C: Cluster>(
         controllers: look.controllers.clone(),
         reconcilers: look.reconcilers.clone(),
         has_flag,
+        unseen: look.unseen.clone(),
         holders: BTreeMap::new(),
     }
 }

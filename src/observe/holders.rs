@@ -43,6 +43,10 @@ pub(super) async fn read<C: Cluster>(
         }))
         .await;
     for (cluster, (holders, pods)) in facts.clusters.iter_mut().zip(answers) {
+        let cost = "what may be another cluster's by now stays registered";
+        // One cause is told once, for whichever address.
+        let unheld = holders.values().find_map(|held| held.as_ref().err());
+        cluster.unseen.extend(unheld.map(|silence| silence.at_the_cost_of(cost)));
         cluster.holders = holders;
         let pods: BTreeMap<PodName, Pod> =
             pods.into_iter().flatten().map(|pod| (pod.name.clone(), pod)).collect();

@@ -16,6 +16,8 @@ pub(super) struct Look<'a, C> {
     pub(super) controllers: Reading<Vec<Controller>>,
     /// None where they may not be listed: they only make a finding milder.
     pub(super) reconcilers: Vec<Reconciler>,
+    /// What is done without, and what that costs.
+    pub(super) unseen: Vec<Silence>,
     pub(super) identity: Reading<String>,
 }
 
@@ -40,6 +42,11 @@ pub(super) async fn look<C: Cluster>(cluster: &C) -> Look<'_, C> {
         }
         (Err(silence), _) => Err(silence),
     };
+    let holds_bindings =
+        bindings.as_ref().is_ok_and(|bindings: &Vec<Binding>| !bindings.is_empty());
+    let cost = "whether a CronJob of this program works there is not known";
+    let unseen = reconcilers.as_ref().err().filter(|_| holds_bindings);
+    let unseen = unseen.map(|silence| silence.at_the_cost_of(cost)).into_iter().collect();
     Look {
         cluster,
         also: Vec::new(),
@@ -47,6 +54,7 @@ pub(super) async fn look<C: Cluster>(cluster: &C) -> Look<'_, C> {
         hidden,
         controllers,
         reconcilers: reconcilers.unwrap_or_default(),
+        unseen,
         identity,
     }
 }
@@ -83,6 +91,12 @@ pub(super) fn once_each<C: Cluster>(looks: Vec<Look<'_, C>>) -> Vec<Look<'_, C>>
                 other.also.push(look.cluster.context().to_owned());
             }
             None => kept.push(look),
+        }
+    }
+    if kept.len() > 1 {
+        let cost = "another context of this cluster may count as a cluster of its own";
+        for look in kept.iter_mut().filter(|look| look.bindings.is_ok()) {
+            look.unseen.extend(look.identity.as_ref().err().map(|it| it.at_the_cost_of(cost)));
         }
     }
     kept

@@ -21,6 +21,7 @@ mod house;
 mod in_cluster;
 mod killed;
 mod kinds;
+mod manifests;
 mod moto;
 mod names;
 mod nudge;

@@ -26,12 +26,18 @@ pub(super) struct Chosen {
 /// A changing verb observes what a reading verb would read, and always what it writes to; its
 /// `--context` therefore narrows nothing. What was declared lost is read too: one that answers is not. `diff` prints what `reconcile` would do, so it chooses as
 /// a changing verb does.
+///
+/// The contexts of `peers` are always read, unless `--context` of a reading verb or `--observe` says
+/// otherwise, and never written to.
 pub(super) fn choose(
     options: &ContextOptions,
     from_environment: Option<&str>,
     source: &Source,
+    peers: Option<&Source>,
 ) -> Result<Chosen, ContextError> {
-    let names = source.names();
+    let own = source.names();
+    let of_peers: Vec<String> = peers.iter().flat_map(|peers| peers.names()).collect();
+    let names: Vec<String> = own.iter().chain(&of_peers).cloned().collect();
     let select = |patterns: &[&str], origin: &str| select(patterns, origin, &names, source);
     let given = split(options.contexts.iter().map(String::as_str));
     let observe = split(options.observe.iter().map(String::as_str));
@@ -40,8 +46,8 @@ pub(super) fn choose(
 
     let writing = match (options.writes, given.is_empty()) {
         (false, _) => Vec::new(),
-        (true, _) if options.all_contexts => everything(),
-        (true, false) => select(&given, "")?,
+        (true, _) if options.all_contexts => current_first(own.clone(), source.current()),
+        (true, false) => select_to_write(&given, &own, &of_peers, source)?,
         (true, true) => vec![current(source)?],
     };
     let reading = if options.all_contexts && observe.is_empty() {
@@ -51,7 +57,10 @@ pub(super) fn choose(
     } else if !options.writes && !given.is_empty() {
         select(&given, "")?
     } else if !environment.is_empty() && !matches!(source, Source::Pod(_)) {
-        current_first(select(&environment, " (from MCTG_CONTEXTS)")?, source.current())
+        // The variable speaks of the kubeconfig that people use.
+        let mut chosen = self::select(&environment, " (from MCTG_CONTEXTS)", &own, source)?;
+        chosen.extend(of_peers.iter().cloned());
+        current_first(chosen, source.current())
     } else {
         everything()
     };
@@ -93,6 +102,21 @@ fn lost(
         }),
         None => Ok(options.lost.iter().cloned().collect()),
     }
+}
+
+/// A peer may be called by its name and is refused; a glob does not mean it.
+fn select_to_write(
+    patterns: &[&str],
+    own: &[String],
+    of_peers: &[String],
+    source: &Source,
+) -> Result<Vec<String>, ContextError> {
+    for pattern in patterns {
+        if fitting(pattern, own)?.is_empty() && !fitting(pattern, of_peers)?.is_empty() {
+            return Err(ContextError::ReadOnly { pattern: error::escape(pattern) });
+        }
+    }
+    select(patterns, "", own, source)
 }
 
 fn current(source: &Source) -> Result<String, ContextError> {
@@ -214,7 +238,7 @@ mod tests {
     /// Writes the reading set, those that are written to in brackets, and `narrowed`.
     fn check(options: &ContextOptions, environment: Option<&str>) -> String {
         let source = source(&["blue", "green", "prod-a", "prod-b"], Some("green"));
-        match choose(options, environment, &source) {
+        match choose(options, environment, &source, None) {
             Err(error) => format!("{error}; {}", error.hint()),
             Ok(chosen) => {
                 let show = |name: &String| match chosen.writing.contains(name) {
@@ -336,10 +360,39 @@ mod tests {
             (None, "kubeconfig `/k` has no current context"),
             (Some("gone"), "no context `gone` in kubeconfig `/k`, which calls it the current one"),
         ] {
-            let chosen = choose(&options(true, &[], &[]), None, &source(&["a"], current));
+            let chosen = choose(&options(true, &[], &[]), None, &source(&["a"], current), None);
             let error = chosen.err().unwrap();
             assert!(error.is_usage());
             assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn peers_are_read_and_never_written_to() {
+        let (own, peers) = (source(&["blue"], Some("blue")), source(&["green", "red"], None));
+        let check = |options: &ContextOptions, environment| {
+            choose(options, environment, &own, Some(&peers))
+                .map(|chosen| (chosen.reading.join(" "), chosen.writing, chosen.narrowed))
+        };
+        let blue = || BTreeSet::from(["blue".to_owned()]);
+        let all = "blue green red".to_owned();
+        let everything = ContextOptions { all_contexts: true, ..options(true, &[], &[]) };
+        for options in [options(true, &[], &[]), options(true, &["*"], &[]), everything] {
+            assert_eq!(check(&options, None).unwrap(), (all.clone(), blue(), false));
+        }
+        assert_eq!(check(&options(true, &[], &[]), Some("bl*")).unwrap().0, all);
+        assert_eq!(
+            check(&options(true, &[], &["red"]), None).unwrap(),
+            ("blue red".to_owned(), blue(), true)
+        );
+        assert_eq!(check(&options(false, &["green"], &[]), None).unwrap().0, "green");
+        for pattern in ["green", "r*"] {
+            let refused = check(&options(true, &[pattern], &[]), None).unwrap_err();
+            assert!(refused.is_usage());
+            assert_eq!(
+                refused.to_string(),
+                format!("`{pattern}` is a context of --peers-kubeconfig, and those are only read")
+            );
         }
     }
 }

@@ -58,6 +58,32 @@ impl Source {
         Ok(Self::Files { config: Box::new(config), place })
     }
 
+    /// Reads the kubeconfig of the peers, if there is one: contexts beside those of `own`.
+    pub(super) fn peers(
+        options: &ContextOptions,
+        own: &Self,
+    ) -> Result<Option<Self>, ContextError> {
+        let Some(path) = &options.peers_kubeconfig else { return Ok(None) };
+        let place = format!("`{}`", show(path));
+        let config = read(std::slice::from_ref(path), true)?;
+        if config.contexts.is_empty() {
+            return Err(ContextError::Nothing {
+                what: format!("kubeconfig {place} has no contexts"),
+                hint: "leave out `--peers-kubeconfig` where there are no peers".to_owned(),
+            });
+        }
+        let peers = Self::Files { config: Box::new(config), place };
+        let names = own.names();
+        match peers.names().into_iter().find(|name| names.contains(name)) {
+            None => Ok(Some(peers)),
+            Some(name) => Err(ContextError::Twice {
+                name: error::escape(&name),
+                own: own.place(),
+                peers: peers.place(),
+            }),
+        }
+    }
+
     /// Contexts that lead nowhere, by name; the first is the current one.
     pub(super) fn listing(names: &[String], place: &str) -> Self {
         let context = |name: &String| NamedContext { name: name.clone(), ..Default::default() };

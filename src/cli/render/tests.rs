@@ -43,6 +43,7 @@ fn context(name: &str) -> ContextReport {
         reachable: true,
         reason: None,
         message: None,
+        warnings: Vec::new(),
         same_as: None,
         lost: false,
         bindings: Some(1),
