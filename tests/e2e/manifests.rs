@@ -5,6 +5,7 @@ use std::path::Path;
 
 use mctg::permissions::{self, Need, Permission, Place, Run};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::support::cluster::{Cluster, until};
 use crate::support::kubeconfig::Kubeconfig;
@@ -127,6 +128,8 @@ impl Granted {
 struct Account {
     roles: Vec<Value>,
     rules: Vec<Granted>,
+    /// What the server knows that it may do.
+    granted: Mutex<Vec<Granted>>,
     desk: Desk,
 }
 
@@ -145,7 +148,9 @@ impl Account {
         let access = blue.admin().with_token(&token(blue).await);
         let desk = Desk::new(&Kubeconfig::default().with("blue", access)).with_elbv2(&shop.elbv2);
         Kubeconfig::default().with("green", shop.pair.green.admin()).write(desk.home(), "peers");
-        Self { roles, rules, desk }
+        let account = Self { roles, rules, granted: Mutex::default(), desk };
+        account.grant(blue, &account.rules).await;
+        account
     }
 
     fn rules(&self, need: Need) -> Vec<Granted> {
@@ -166,6 +171,7 @@ impl Account {
                 .collect();
             cluster.put(role).await;
         }
+        let mut before = self.granted.lock().await;
         for it in &self.rules {
             let same = |other: &Granted| {
                 let place = self.roles[other.role]["metadata"]["namespace"] == json!(null)
@@ -173,12 +179,16 @@ impl Account {
                 place && other.resource() == it.resource() && other.verb == it.verb
             };
             let expected = granted.iter().any(same);
+            if before.iter().any(same) == expected {
+                continue;
+            }
             let namespace = &self.roles[it.role]["metadata"]["namespace"];
             until("the server knows the roles", async || {
                 may(cluster, it, namespace).await == expected
             })
             .await;
         }
+        *before = granted.to_vec();
     }
 }
 
@@ -335,8 +345,8 @@ async fn with_what_is_printed_every_option_works() {
     for (options, choice) in
         [("", ""), ("-n default", "-n default"), ("svc/shop fresh gone", "svc/shop fresh gone")]
     {
+        trouble.renew().await;
         let account = Account::of(&trouble, &format!("--peers-secret peers {options}")).await;
-        account.grant(&trouble.shop.pair.blue, &account.rules).await;
         for verb in [
             "status",
             "status --all --deep",

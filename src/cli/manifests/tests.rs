@@ -82,9 +82,33 @@ fn rules(role: &Document) -> Vec<String> {
 
 #[tokio::test]
 async fn everything_is_one_cluster_role_unless_bindings_or_a_namespace_are_named() {
-    insta::assert_snapshot!(kinds("").await.join("\n"), @"");
-    insta::assert_snapshot!(kinds("-n web --job-namespace kube-system --alerts --name x").await.join("\n"), @"");
-    insta::assert_snapshot!(kinds("tgb/web -n web").await.join("\n"), @"");
+    insta::assert_snapshot!(kinds("").await.join("\n"), @r"
+    Namespace mctg-system
+    ServiceAccount mctg-system/kubectl-mctg
+    ClusterRole mctg-system:kubectl-mctg
+    ClusterRoleBinding mctg-system:kubectl-mctg
+    CronJob mctg-system/kubectl-mctg
+    ");
+    insta::assert_snapshot!(kinds("-n web --job-namespace kube-system --alerts --name x").await.join("\n"), @r"
+    ServiceAccount kube-system/x
+    ClusterRole kube-system:x
+    ClusterRoleBinding kube-system:x
+    Role web/kube-system:x
+    RoleBinding web/kube-system:x
+    CronJob kube-system/x
+    PrometheusRule kube-system/x
+    ");
+    insta::assert_snapshot!(kinds("tgb/web -n web").await.join("\n"), @r"
+    Namespace mctg-system
+    ServiceAccount mctg-system/kubectl-mctg
+    ClusterRole mctg-system:kubectl-mctg
+    ClusterRoleBinding mctg-system:kubectl-mctg
+    Role shop/mctg-system:kubectl-mctg
+    RoleBinding shop/mctg-system:kubectl-mctg
+    Role web/mctg-system:kubectl-mctg
+    RoleBinding web/mctg-system:kubectl-mctg
+    CronJob mctg-system/kubectl-mctg
+    ");
 }
 
 #[tokio::test]
@@ -94,8 +118,21 @@ async fn what_is_named_is_written_by_name_and_what_shares_its_group_is_only_read
         let mut roles = documents.iter().filter(|it| it.object["kind"] == "Role");
         roles.find(|it| it.object["metadata"]["namespace"] == namespace).unwrap()
     };
-    insta::assert_snapshot!(rules(role("web")).join("\n"), @"");
-    insta::assert_snapshot!(rules(role("shop")).join("\n"), @"");
+    insta::assert_snapshot!(rules(role("web")).join("\n"), @r"
+    services list
+    endpointslices list
+    pods get,list
+    configmaps get aws-lbc-targets-api,aws-lbc-targets-web
+    configmaps patch,delete aws-lbc-targets-api,aws-lbc-targets-web
+    configmaps create
+    targetgroupbindings get,patch api,web
+    ");
+    insta::assert_snapshot!(rules(role("shop")).join("\n"), @r"
+    services list
+    endpointslices list
+    pods get,list
+    configmaps get aws-lbc-targets-web
+    ");
 }
 
 #[tokio::test]
@@ -124,11 +161,11 @@ async fn no_rule_escapes() {
 
 #[tokio::test]
 async fn the_run_gets_exactly_the_options_given() {
-    insta::assert_snapshot!(arguments("").await.join(" "), @"");
+    insta::assert_snapshot!(arguments("").await.join(" "), @"reconcile --in-cluster --yes --wait=false --max-deregister=50% --output=jsonl");
     let line = "web api -n web -l app=web --via=direct --force --allow-empty --max-deregister 3 \
                 --region eu-west-1 --endpoint-url http://localhost:1 --no-assume-role --aws-qps 2 \
                 --request-timeout 1m --peers-secret peers -vv";
-    insta::assert_snapshot!(arguments(line).await.join(" "), @"");
+    insta::assert_snapshot!(arguments(line).await.join(" "), @"reconcile --in-cluster --yes --wait=false --max-deregister=3 --output=jsonl --via=direct --allow-empty --force --no-assume-role --namespace=web --selector=app=web --region=eu-west-1 --endpoint-url=http://localhost:1 --aws-qps=2 --request-timeout=60000ms --peers-kubeconfig=/etc/kubectl-mctg/peers/kubeconfig --verbose --verbose web api");
 }
 
 #[tokio::test]
