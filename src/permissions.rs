@@ -285,6 +285,57 @@ pub fn of(run: &Run) -> impl Iterator<Item = &'static Permission> {
 mod tests {
     use super::*;
 
+    const START: &str = "<!-- rules: made from src/permissions.rs by MCTG_BLESS=1 cargo test -->\n";
+    const END: &str = "<!-- end of rules -->\n";
+
+    fn markdown() -> String {
+        let mut text =
+            "| rule | where | needed for | need | without it |\n|---|---|---|---|---|\n".to_owned();
+        for it in ALL {
+            let group = if it.group.is_empty() { String::new() } else { format!(".{}", it.group) };
+            let objects = match it.objects {
+                Objects::Any => String::new(),
+                Objects::These(names) => format!(" `{}`", names.join("`, `")),
+                Objects::Ledgers => " of bindings named".to_owned(),
+                Objects::Bindings => " named".to_owned(),
+            };
+            let place = match it.place {
+                Place::Cluster => "cluster",
+                Place::Namespace => "namespaces",
+            };
+            let runs = match it.when {
+                When::Always => "all",
+                When::Writing => "`reconcile`",
+                When::SeveralClusters => "peers",
+                When::Namespaced => "namespaces only",
+            };
+            text += &format!(
+                "| {} `{}{group}`{objects}: {} | {place} | {runs} | {} | {} |\n",
+                it.verbs.join(", "),
+                it.resource,
+                it.why,
+                it.need.as_str(),
+                it.without,
+            );
+        }
+        text
+    }
+
+    #[test]
+    fn the_document_lists_the_rules() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/in-cluster.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = document.split_once(START).unwrap();
+        let (_, after) = rest.split_once(END).unwrap();
+        let current = format!("{before}{START}{}{END}{after}", markdown());
+        #[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the test")]
+        if std::env::var_os("MCTG_BLESS").is_some() {
+            std::fs::write(path, current).unwrap();
+            return;
+        }
+        assert!(document == current, "docs/in-cluster.md is behind: run MCTG_BLESS=1 cargo test");
+    }
+
     #[test]
     fn what_only_reads_is_granted_no_verb_that_writes() {
         let run = Run { writes: false, several_clusters: true, namespaced: true };

@@ -84,6 +84,7 @@ Examples:
   kubectl mctg manifests --iam-policy svc/web -n shop > policy.json
   kubectl mctg manifests --trust-policy pod-identity > trust.json
   kubectl mctg manifests --image registry.example/mctg:1 --alerts -o json
+  kubectl mctg manifests --reader | kubectl --context green apply -f -
 
 Exit codes:
   0  printed

@@ -216,11 +216,15 @@ fn print(
             _ => document::json(&policy, out),
         });
     }
-    let Some(image) = &args.image else {
-        return Err(CliError::usage("--image is needed: no image is published yet")
-            .hint("docs/in-cluster.md says how to make one"));
+    let job = match (&args.image, args.reader) {
+        (Some(image), _) => Some(cron_job::cron_job(image, args, global)),
+        (None, true) => None,
+        (None, false) => {
+            return Err(CliError::usage("--image is needed: no image is published yet")
+                .hint("docs/in-cluster.md says how to make one"));
+        }
     };
-    let documents = documents(subject, image, args, global);
+    let documents = documents(subject, job, args);
     terminal.print(false, |_, out| match global.output {
         Output::Json => {
             let items: Vec<&Value> = documents.iter().map(|document| &document.object).collect();
@@ -230,17 +234,13 @@ fn print(
     })
 }
 
-fn documents(
-    subject: &Subject,
-    image: &str,
-    args: &ManifestsArgs,
-    global: &Global,
-) -> Vec<Document> {
+fn documents(subject: &Subject, job: Option<Value>, args: &ManifestsArgs) -> Vec<Document> {
     let mut documents: Vec<Document> =
         cron_job::namespace(args).map(Document::plain).into_iter().collect();
     documents.push(Document::plain(cron_job::service_account(args)));
     documents.extend(roles::documents(subject, args));
-    documents.push(Document::plain(cron_job::cron_job(image, args, global)));
+    documents.extend(args.reader.then(|| Document::plain(cron_job::token(args))));
+    documents.extend(job.map(Document::plain));
     documents.extend(args.alerts.then(|| Document::plain(alerts::rule(args))));
     documents
 }

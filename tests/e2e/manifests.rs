@@ -11,7 +11,7 @@ use crate::support::cluster::{Cluster, until};
 use crate::support::kubeconfig::Kubeconfig;
 use crate::support::objects::{binding, ledger, pod, service, slice};
 use crate::support::programs::Desk;
-use crate::support::shop::{BLUE, LOST, Shop, node_of, targets};
+use crate::support::shop::{BLUE, LOST, Shop, cron_job, node_of, targets};
 
 const IMAGE: &str = "--image registry.example/mctg:1";
 const ACCOUNT: &str = "system:serviceaccount:mctg-system:kubectl-mctg";
@@ -145,7 +145,7 @@ impl Account {
             }
         }
         let rules = rules_of(&roles);
-        let access = blue.admin().with_token(&token(blue).await);
+        let access = blue.admin().with_token(&token(blue, "kubectl-mctg").await);
         let desk = Desk::new(&Kubeconfig::default().with("blue", access)).with_elbv2(&shop.elbv2);
         Kubeconfig::default().with("green", shop.pair.green.admin()).write(desk.home(), "peers");
         let account = Self { roles, rules, granted: Mutex::default(), desk };
@@ -225,14 +225,14 @@ fn rules_of(roles: &[Value]) -> Vec<Granted> {
 }
 
 /// A token as the kubelet would mount it.
-async fn token(cluster: &Cluster) -> String {
-    let path = "/api/v1/namespaces/mctg-system/serviceaccounts/kubectl-mctg/token";
+async fn token(cluster: &Cluster, account: &str) -> String {
+    let path = format!("/api/v1/namespaces/mctg-system/serviceaccounts/{account}/token");
     let body = json!({
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",
         "spec": { "expirationSeconds": 3600 },
     });
-    let answer = post(cluster, path, &body).await;
+    let answer = post(cluster, &path, &body).await;
     answer["status"]["token"].as_str().expect("it is given out").to_owned()
 }
 
@@ -409,9 +409,10 @@ async fn what_is_printed_applies_as_it_is_and_its_pod_is_admitted() {
     let refused = blue.try_put(pod).await.expect_err("Pod Security is restricted");
     assert!(refused.contains("restricted"), "{refused}");
     // status sees it as what works in the place of a controller.
-    let status = shop.desk.mctg("status -o json --context blue").await;
-    let told = status.json().to_string();
-    assert!(told.contains("mctg-system/kubectl-mctg") || told.contains("kube-system"), "{told}");
+    blue.delete(&cron_job()).await;
+    let status = shop.desk.mctg("status -o json --context blue").await.json();
+    let told = texts(&status["findings"]);
+    assert!(told.iter().any(|text| text.contains("CronJob mctg-system/kubectl-mctg")), "{told:?}");
 }
 
 /// Runs a program as in a pod: with the service account's folder where pods have it.
@@ -435,7 +436,7 @@ async fn what_the_cron_job_runs_works_as_in_a_pod() {
     let folder = account.desk.home().path().join("serviceaccount");
     std::fs::create_dir(&folder).expect("it is ours");
     std::fs::copy(ca, folder.join("ca.crt")).expect("it can be read");
-    std::fs::write(folder.join("token"), token(blue).await).expect("it is ours");
+    std::fs::write(folder.join("token"), token(blue, "kubectl-mctg").await).expect("it is ours");
     std::fs::write(folder.join("namespace"), "mctg-system").expect("it is ours");
     let [_, port] = blue.listening();
     let desk = Desk::new(&Kubeconfig::default())
@@ -505,7 +506,22 @@ async fn peers_are_read_beside_and_never_written_to() {
     shop.drift().await;
     let desk = Desk::new(&Kubeconfig::default().with("blue", shop.pair.blue.admin()))
         .with_elbv2(&shop.elbv2);
-    Kubeconfig::default().with("green", shop.pair.green.admin()).write(desk.home(), "peers");
+    // As the account that is printed for it: what a peer may do is enough.
+    let green = &shop.pair.green;
+    let reader = shop.desk.mctg("manifests --reader -o json").await.ended(0).json();
+    for object in reader["items"].as_array().expect("it is a List") {
+        if object["kind"] != "Secret" {
+            green.put(object.clone()).await;
+        }
+    }
+    let token = token(green, "kubectl-mctg-reader").await;
+    let reader = green.admin().with_token(&token);
+    Kubeconfig::default().with("green", reader).write(desk.home(), "peers");
+    until("the server knows the role", async || {
+        let status = desk.mctg("status --peers-kubeconfig peers -o json").await;
+        status.json()["complete"] == json!(true) && !status.stderr.contains("warning:")
+    })
+    .await;
     let status = desk.mctg("status --peers-kubeconfig peers -o json").await.ended(1).json();
     let contexts = status["contexts"].as_array().expect("a list").iter();
     let names: Vec<&str> = contexts.filter_map(|it| it["context"].as_str()).collect();

@@ -21,7 +21,9 @@ async fn help_names_the_program_as_it_was_called() {
     let shop = Shop::new().await;
     let help = shop.desk.kubectl("mctg --help").await.ended(0);
     assert!(help.stdout.contains("Usage: kubectl mctg"), "{}", help.stdout);
-    for verb in ["status", "diff", "reconcile", "explain", "demo", "completion", "version"] {
+    for verb in
+        ["status", "diff", "reconcile", "manifests", "explain", "demo", "completion", "version"]
+    {
         assert!(help.stdout.contains(verb), "{verb}");
         let own = shop.desk.kubectl(&format!("mctg {verb} --help")).await.ended(0);
         assert!(own.stdout.contains(&format!("kubectl mctg {verb}")), "{}", own.stdout);

@@ -14,12 +14,13 @@ const MCTG: &str = env!("CARGO_BIN_EXE_kubectl-mctg");
 const TRANSCRIPTS: [&str; 4] = ["README.md", "docs/cli.md", "docs/reconcile.md", "docs/json.md"];
 
 /// The documents that name commands.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/cli.md",
     "docs/findings.md",
+    "docs/in-cluster.md",
     "docs/json.md",
     "docs/performance.md",
     "docs/reconcile.md",

@@ -41,6 +41,11 @@ pub(crate) struct ManifestsArgs {
     /// Add a PrometheusRule: a run failed, or none succeeded for three periods
     #[arg(long, help_heading = "CronJob")]
     pub(crate) alerts: bool,
+    /// Print what another cluster's run needs to read this one instead: a ServiceAccount that may
+    /// change nothing, and its token
+    #[arg(long, help_heading = "CronJob",
+          conflicts_with_all = ["image", "alerts", "peers_secret", "role_arn", "iam_policy", "trust_policy"])]
+    pub(crate) reader: bool,
     /// Print the IAM policy instead
     #[arg(long, help_heading = "IAM", conflicts_with = "trust_policy")]
     pub(crate) iam_policy: bool,
@@ -67,6 +72,11 @@ pub(crate) enum TrustArg {
 }
 
 impl ManifestsArgs {
+    /// The ServiceAccount's name: a cluster may hold the CronJob and be read by another.
+    pub(crate) fn account(&self) -> String {
+        if self.reader { format!("{}-reader", self.name) } else { self.name.clone() }
+    }
+
     /// The longest time between two runs.
     pub(crate) fn period(&self) -> Duration {
         // It was parsed before it was taken.

@@ -52,7 +52,7 @@ pub(super) fn service_account(args: &ManifestsArgs) -> Value {
     let mut account = json!({
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": metadata(&args.name, Some(&args.job_namespace)),
+        "metadata": metadata(&args.account(), Some(&args.job_namespace)),
         // The pod asks for its token itself: whatever else uses this account gets none.
         "automountServiceAccountToken": false,
     });
@@ -60,6 +60,20 @@ pub(super) fn service_account(args: &ManifestsArgs) -> Value {
         account["metadata"]["annotations"] = json!({ "eks.amazonaws.com/role-arn": role });
     }
     account
+}
+
+/// Makes the token of an account that another cluster's run reads with: it does not expire, so that
+/// the kubeconfig that holds it goes on working.
+pub(super) fn token(args: &ManifestsArgs) -> Value {
+    let account = args.account();
+    let mut token = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(&account, Some(&args.job_namespace)),
+        "type": "kubernetes.io/service-account-token",
+    });
+    token["metadata"]["annotations"] = json!({ "kubernetes.io/service-account.name": account });
+    token
 }
 
 pub(super) fn cron_job(image: &str, args: &ManifestsArgs, global: &Global) -> Value {

@@ -31,8 +31,8 @@ struct Grant<'a> {
 pub(super) fn documents(subject: &Subject, args: &ManifestsArgs) -> Vec<Document> {
     let grants = grants(subject);
     let run = Run {
-        writes: true,
-        several_clusters: args.peers_secret.is_some(),
+        writes: !args.reader,
+        several_clusters: args.reader || args.peers_secret.is_some(),
         namespaced: !grants.is_empty(),
     };
     let everywhere: Vec<_> = permissions::of(&run)
@@ -40,7 +40,7 @@ pub(super) fn documents(subject: &Subject, args: &ManifestsArgs) -> Vec<Document
         .map(|it| rule(it, None))
         .collect();
     // Roles of the whole cluster have no namespace to keep two installations apart.
-    let name = format!("{}:{}", args.job_namespace, args.name);
+    let name = format!("{}:{}", args.job_namespace, args.account());
     let mut documents = role("ClusterRole", &name, None, everywhere, args);
     for grant in &grants {
         let rules = permissions::of(&run)
@@ -139,7 +139,7 @@ fn role(
         "roleRef": { "apiGroup": RBAC, "kind": kind, "name": name },
         "subjects": [{
             "kind": "ServiceAccount",
-            "name": args.name,
+            "name": args.account(),
             "namespace": args.job_namespace,
         }],
     });

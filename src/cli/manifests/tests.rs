@@ -45,7 +45,8 @@ async fn subject(line: &str) -> (Subject, ManifestsArgs, Global) {
 
 async fn print(line: &str) -> Vec<Document> {
     let (subject, args, global) = subject(line).await;
-    documents(&subject, "registry.example/mctg:1", &args, &global)
+    let job = cron_job::cron_job("registry.example/mctg:1", &args, &global);
+    documents(&subject, (!args.reader).then_some(job), &args)
 }
 
 async fn kinds(line: &str) -> Vec<String> {
@@ -136,6 +137,26 @@ async fn what_is_named_is_written_by_name_and_what_shares_its_group_is_only_read
 }
 
 #[tokio::test]
+async fn a_reader_is_an_account_of_its_own_that_may_change_nothing() {
+    insta::assert_snapshot!(kinds("--reader").await.join("\n"), @r"
+    Namespace mctg-system
+    ServiceAccount mctg-system/kubectl-mctg-reader
+    ClusterRole mctg-system:kubectl-mctg-reader
+    ClusterRoleBinding mctg-system:kubectl-mctg-reader
+    Secret mctg-system/kubectl-mctg-reader
+    ");
+    for line in ["--reader", "--reader web api"] {
+        for role in print(line).await.iter().filter(|it| !it.comments.is_empty()) {
+            for rule in role.object["rules"].as_array().unwrap() {
+                for verb in rule["verbs"].as_array().unwrap() {
+                    assert!(["get", "list"].contains(&verb.as_str().unwrap()), "{rule}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn each_rule_says_whether_it_is_required() {
     for line in ["", "-n web", "web api", "--peers-secret peers"] {
         for role in print(line).await.iter().filter(|it| !it.comments.is_empty()) {
@@ -162,10 +183,10 @@ async fn no_rule_escapes() {
 #[tokio::test]
 async fn the_run_gets_exactly_the_options_given() {
     insta::assert_snapshot!(arguments("").await.join(" "), @"reconcile --in-cluster --yes --wait=false --max-deregister=50% --output=jsonl");
-    let line = "web api -n web -l app=web --via=direct --force --allow-empty --max-deregister 3 \
+    let line = "web api -n web -l !test --via=direct --force --allow-empty --max-deregister 3 \
                 --region eu-west-1 --endpoint-url http://localhost:1 --no-assume-role --aws-qps 2 \
                 --request-timeout 1m --peers-secret peers -vv";
-    insta::assert_snapshot!(arguments(line).await.join(" "), @"reconcile --in-cluster --yes --wait=false --max-deregister=3 --output=jsonl --via=direct --allow-empty --force --no-assume-role --namespace=web --selector=app=web --region=eu-west-1 --endpoint-url=http://localhost:1 --aws-qps=2 --request-timeout=60000ms --peers-kubeconfig=/etc/kubectl-mctg/peers/kubeconfig --verbose --verbose web api");
+    insta::assert_snapshot!(arguments(line).await.join(" "), @"reconcile --in-cluster --yes --wait=false --max-deregister=3 --output=jsonl --via=direct --allow-empty --force --no-assume-role --namespace=web --selector=!test --region=eu-west-1 --endpoint-url=http://localhost:1 --aws-qps=2 --request-timeout=60000ms --peers-kubeconfig=/etc/kubectl-mctg/peers/kubeconfig --verbose --verbose web api");
 }
 
 #[tokio::test]
@@ -305,6 +326,7 @@ fn options_that_mean_nothing_in_a_pod_are_refused() {
         "--iam-policy --trust-policy pod-identity",
         "--peers-secret a/b",
         "--image -x",
+        "--reader --image a",
     ] {
         let words = ["kubectl-mctg", "manifests"].into_iter().chain(line.split_whitespace());
         let parsed = args::command(OsStr::new("kubectl-mctg")).try_get_matches_from(words);

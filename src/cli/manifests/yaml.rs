@@ -10,8 +10,13 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Writes documents one after the other.
 pub(super) fn write(documents: &[Document], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "# kubectl-mctg {VERSION}: reconcile in a cluster.")?;
-    writeln!(out, "# The IAM policy it needs: the same command with --iam-policy.")?;
+    let reconciles = documents.iter().any(|document| document.object["kind"] == "CronJob");
+    if reconciles {
+        writeln!(out, "# kubectl-mctg {VERSION}: reconcile in a cluster.")?;
+        writeln!(out, "# The IAM policy it needs: the same command with --iam-policy.")?;
+    } else {
+        writeln!(out, "# kubectl-mctg {VERSION}: be read by a run in another cluster.")?;
+    }
     for (index, document) in documents.iter().enumerate() {
         if index > 0 {
             writeln!(out, "---")?;
