@@ -3,11 +3,17 @@
 //! `kubectl mctg manifests` prints these rules, `docs/in-cluster.md` lists them, and a test on a
 //! real API server takes away one after the other. Whoever embeds the library grants the same.
 
+use crate::plan::ViaChoice;
+
 /// What kind of run asks for permissions.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Run {
     /// Whether it changes anything (`reconcile`), or only reads (`status`, `diff`).
     pub writes: bool,
+    /// Who is asked to act.
+    pub via: ViaChoice,
+    /// Whether it writes events on the bindings.
+    pub events: bool,
     /// Whether it reads other clusters beside this one.
     pub several_clusters: bool,
     /// Whether it is granted only the namespaces of the bindings it is about.
@@ -82,6 +88,9 @@ impl Need {
 enum When {
     Always,
     Writing,
+    /// Where this program may act itself, and not only make controllers act.
+    Acting,
+    Events,
     SeveralClusters,
     /// Where the namespaces' own rules do not already hold it.
     Namespaced,
@@ -233,7 +242,7 @@ pub const ALL: &[Permission] = &[
         need: Need::Required,
         why: "to write ledgers before targets are registered, and after",
         without: "nothing is registered, as it would leak",
-        when: When::Writing,
+        when: When::Acting,
     },
     Permission {
         group: "",
@@ -244,18 +253,40 @@ pub const ALL: &[Permission] = &[
         need: Need::Required,
         why: "to make a ledger that is not there; this cannot be limited by name",
         without: "a binding without a ledger gets none, and nothing of it is registered",
-        when: When::Writing,
+        when: When::Acting,
     },
     Permission {
         group: "elbv2.k8s.aws",
         resource: "targetgroupbindings",
-        verbs: &["get", "patch"],
+        verbs: &["get"],
         objects: Objects::Bindings,
         place: Place::Namespace,
         need: Need::Required,
-        why: "to take the controller's finalizer off a binding that is being deleted",
-        without: "such a binding is never gone",
+        why: "to look at a binding that is being deleted before its finalizer goes",
+        without: "where no controller is, such a binding is never gone",
+        when: When::Acting,
+    },
+    Permission {
+        group: "elbv2.k8s.aws",
+        resource: "targetgroupbindings",
+        verbs: &["patch"],
+        objects: Objects::Bindings,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to make a controller look again, or take its finalizer off where none is",
+        without: "what is the controller's to do is left undone",
         when: When::Writing,
+    },
+    Permission {
+        group: "",
+        resource: "events",
+        verbs: &["get", "create", "patch"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "to tell on the binding what changed or was withheld",
+        without: "only the run's own output tells",
+        when: When::Events,
     },
 ];
 
@@ -265,11 +296,18 @@ impl Permission {
         !self.verbs.iter().all(|verb| ["get", "list", "watch"].contains(verb))
     }
 
+    /// Says whether only runs that change something need it, be it to look before they do.
+    pub fn is_for_changes(&self) -> bool {
+        matches!(self.when, When::Writing | When::Acting | When::Events)
+    }
+
     /// Says whether a kind of run needs the rule.
     pub fn is_for(&self, run: &Run) -> bool {
         match self.when {
             When::Always => true,
             When::Writing => run.writes,
+            When::Acting => run.writes && run.via != ViaChoice::Controller,
+            When::Events => run.writes && run.events,
             When::SeveralClusters => run.several_clusters,
             When::Namespaced => run.namespaced,
         }
@@ -306,6 +344,8 @@ mod tests {
             let runs = match it.when {
                 When::Always => "all",
                 When::Writing => "`reconcile`",
+                When::Acting => "`reconcile`, unless `--via controller`",
+                When::Events => "events",
                 When::SeveralClusters => "peers",
                 When::Namespaced => "namespaces only",
             };
@@ -338,10 +378,18 @@ mod tests {
 
     #[test]
     fn what_only_reads_is_granted_no_verb_that_writes() {
-        let run = Run { writes: false, several_clusters: true, namespaced: true };
+        let run = Run { events: true, several_clusters: true, namespaced: true, ..Run::default() };
         for permission in of(&run) {
             assert!(!permission.changes(), "{permission:?}");
         }
+    }
+
+    #[test]
+    fn a_run_that_leaves_all_to_controllers_writes_no_ledger() {
+        let run = Run { writes: true, via: ViaChoice::Controller, ..Run::default() };
+        let writes: Vec<_> = of(&run).filter(|it| it.changes()).collect();
+        let [patch] = writes[..] else { panic!("{writes:?}") };
+        assert_eq!((patch.resource, patch.verbs), ("targetgroupbindings", &["patch"][..]));
     }
 
     #[test]
@@ -388,7 +436,7 @@ mod tests {
                 }
             }
         }
-        let run = Run { writes: true, several_clusters: true, ..Run::default() };
+        let run = Run { writes: true, events: true, several_clusters: true, ..Run::default() };
         let needed: BTreeSet<_> = of(&run)
             .flat_map(|it| {
                 let name =

@@ -45,6 +45,7 @@ fn lost(lost: &LostContext) -> ContextReport {
         reachable: false,
         reason: Some(lost.silence.reason),
         message: Some(lost.silence.message.clone()),
+        warnings: Vec::new(),
         same_as: None,
         lost: true,
         bindings: None,

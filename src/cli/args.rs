@@ -3,8 +3,8 @@
 //! Flags are called as kubectl calls them. Those of kubectl that name one cluster make no sense
 //! for several, and are refused with a reason instead of being ignored.
 
-mod prune;
 mod manifests;
+mod prune;
 mod refused;
 mod values;
 
@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
-use mctg::plan::Cap;
+use mctg::plan::{Cap, ViaChoice};
 
-pub(crate) use self::prune::PruneArgs;
 pub(crate) use self::manifests::{ManifestsArgs, TrustArg};
+pub(crate) use self::prune::PruneArgs;
 pub(crate) use self::refused::Refused;
 use self::values::{duration, endpoint_url, max_deregister, rate};
 use super::help;
@@ -308,6 +308,16 @@ pub(crate) enum ViaArg {
     Direct,
 }
 
+impl From<ViaArg> for ViaChoice {
+    fn from(arg: ViaArg) -> Self {
+        match arg {
+            ViaArg::Auto => Self::Auto,
+            ViaArg::Controller => Self::Controller,
+            ViaArg::Direct => Self::Direct,
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct ReconcileArgs {
     #[command(flatten)]
@@ -433,6 +443,11 @@ fn named(argv0: &OsStr, command: Command) -> Command {
                     "verbose",
                 ],
             )
+            // What a run in a pod refuses.
+            .mut_args(|arg| {
+                let pruning = ["prune_unclaimed", "include_healthy", "lost"];
+                if pruning.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg }
+            })
         })
         .mut_subcommand("explain", |verb| quiet(verb, &["output", "color"]))
         .mut_subcommand("version", |verb| quiet(verb, &["output"]))

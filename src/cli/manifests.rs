@@ -63,7 +63,7 @@ pub(crate) fn unnamed(
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
-    check(global)?;
+    check(args, global)?;
     let subject = Subject { namespace: global.namespace.clone(), ..Subject::default() };
     print(&subject, args, global, terminal)
 }
@@ -79,7 +79,7 @@ pub(crate) async fn named<C: Cluster, L: LoadBalancers>(
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
-    check(global)?;
+    check(args, global)?;
     let mut chosen =
         world.clusters.iter().filter(|cluster| world.writing.contains(cluster.context()));
     let (Some(cluster), None) = (chosen.next(), chosen.next()) else {
@@ -102,7 +102,13 @@ pub(crate) async fn named<C: Cluster, L: LoadBalancers>(
     print(&subject, args, global, terminal)
 }
 
-fn check(global: &Global) -> Result<(), CliError> {
+fn check(args: &ManifestsArgs, global: &Global) -> Result<(), CliError> {
+    if args.plan.prune.prune_unclaimed {
+        return Err(CliError::usage(
+            "--prune-unclaimed cannot be used here: a pod does not see all",
+        )
+        .hint("run it by hand where a kubeconfig has every context"));
+    }
     if !global.profile.is_empty() {
         return Err(CliError::usage("--profile cannot be used here: a pod has no AWS profiles")
             .hint("--trust-policy prints what gives the pod a role"));

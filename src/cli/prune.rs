@@ -148,6 +148,7 @@ mod tests {
             reachable: false,
             reason: Some(reason),
             message: None,
+            warnings: Vec::new(),
             same_as: None,
             lost: false,
             bindings: None,

@@ -13,7 +13,7 @@ use mctg::elbv2::LoadBalancers;
 use mctg::facts::Facts;
 use mctg::findings::Finding;
 use mctg::observe::{self, Detail, Scope};
-use mctg::plan::{Request, ViaChoice};
+use mctg::plan::Request;
 use mctg::reconcile::{self, Options, Reconciler, Wait};
 use mctg::report::{ContextReport, Reconcile, Status};
 use mctg::selection::{NameQuery, Selection};
@@ -23,13 +23,13 @@ use mctg::view;
 use tokio::time::Instant;
 
 use super::args::{
-    DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb, ViaArg,
+    DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb,
 };
 use super::contexts::Unread;
 use super::error::{CliError, near_misses};
 use super::exit::{self, Exit, Thresholds};
-use super::prune;
 use super::manifests;
+use super::prune;
 use super::render::status::Run;
 use super::render::{self, document};
 use super::selector;
@@ -401,11 +401,7 @@ fn request<C, L>(
         contexts: world.writing.clone(),
         selection: selection(names, global)?,
         only: None,
-        via: match args.via {
-            ViaArg::Auto => ViaChoice::Auto,
-            ViaArg::Direct => ViaChoice::Direct,
-            ViaArg::Controller => ViaChoice::Controller,
-        },
+        via: args.via.into(),
         force: args.force,
         allow_empty: args.allow_empty,
         max_deregister: args.max_deregister,

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use mctg::permissions::{self, Need, Permission, Place, Run};
+use mctg::plan::ViaChoice;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -70,6 +71,18 @@ impl Trouble {
         let none = ledger("default", "fresh", "");
         if blue.get(&none).await.is_some() {
             blue.delete(&none).await;
+        }
+        // Of the events some stay, to be counted, and some are new.
+        let events: Value = get(blue, "/api/v1/namespaces/default/events").await;
+        for event in events["items"].as_array().expect("a list") {
+            if event["reason"] == "Registered" {
+                blue.delete(&json!({
+                    "apiVersion": "v1",
+                    "kind": "Event",
+                    "metadata": event["metadata"],
+                }))
+                .await;
+            }
         }
         let mut gone = binding("default", "gone", group.as_str());
         gone["metadata"]["finalizers"] = json!(["elbv2.k8s.aws/resources"]);
@@ -195,7 +208,9 @@ impl Account {
 fn rules_of(roles: &[Value]) -> Vec<Granted> {
     let run = Run {
         writes: true,
+        events: true,
         several_clusters: true,
+        via: ViaChoice::Auto,
         namespaced: roles.iter().any(|role| role["kind"] == "Role"),
     };
     let mut rules = Vec::new();
@@ -258,6 +273,11 @@ async fn may(cluster: &Cluster, it: &Granted, namespace: &Value) -> bool {
     post(cluster, path, &body).await["status"]["allowed"] == json!(true)
 }
 
+async fn get(cluster: &Cluster, path: &str) -> Value {
+    let request = http::Request::get(path).body(Vec::new()).expect("a fine request");
+    cluster.client().request(request).await.expect("the administrator may read")
+}
+
 async fn post(cluster: &Cluster, path: &str, body: &Value) -> Value {
     let request = http::Request::post(path)
         .header("content-type", "application/json")
@@ -281,7 +301,8 @@ async fn every_rule_is_needed(options: &str, run: &str) {
     let trouble = Trouble::open().await;
     let blue = &trouble.shop.pair.blue;
     let account = Account::of(&trouble, options).await;
-    let run = format!("reconcile --yes --wait=false --peers-kubeconfig peers -o json {run}");
+    let run =
+        format!("reconcile --yes --wait=false --events --peers-kubeconfig peers -o json {run}");
 
     // All of them: nothing is missed.
     let done = account.desk.mctg(&run).await.ended(0);
@@ -353,10 +374,12 @@ async fn with_what_is_printed_every_option_works() {
             "status --peers-kubeconfig peers",
             "diff",
             "diff --via direct",
+            "diff --via controller",
             "diff --peers-kubeconfig peers --allow-empty",
             "reconcile --dry-run",
             "reconcile --yes --max-deregister=50%",
             "reconcile --yes --wait=false --via direct --force --allow-empty -l !x",
+            "reconcile --yes --events --timeout 1m",
             "reconcile --yes --no-assume-role --request-timeout 20s --aws-qps 50",
         ] {
             trouble.renew().await;

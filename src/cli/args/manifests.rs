@@ -38,6 +38,11 @@ pub(crate) struct ManifestsArgs {
     /// IAM role for the ServiceAccount, where IRSA is used; Pod Identity needs none here
     #[arg(long, value_name = "ARN", value_parser = role_arn, help_heading = "CronJob")]
     pub(crate) role_arn: Option<String>,
+    /// Let runs write events on the bindings
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set,
+          help_heading = "CronJob")]
+    pub(crate) events: bool,
     /// Add a PrometheusRule: a run failed, or none succeeded for three periods
     #[arg(long, help_heading = "CronJob")]
     pub(crate) alerts: bool,

@@ -314,7 +314,7 @@ mod tests {
         let lost = lost.iter().map(|name| (*name).to_owned()).collect();
         let options = ContextOptions { lost, ..options.clone() };
         let source = source(&["blue", "green", "prod-a", "prod-b"], Some("green"));
-        match choose(&options, environment, &source) {
+        match choose(&options, environment, &source, None) {
             Err(error) => format!("{error}; {}", error.hint()),
             Ok(chosen) => {
                 let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();

@@ -161,6 +161,7 @@ fn arguments(args: &ManifestsArgs, global: &Global) -> Vec<String> {
         (plan.allow_empty, "--allow-empty"),
         (plan.force, "--force"),
         (global.no_assume_role, "--no-assume-role"),
+        (!args.events, "--events=false"),
     ];
     words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
     let peers = args.peers_secret.as_ref().map(|_| format!("{PEERS_FOLDER}/{PEERS_KEY}"));

@@ -6,7 +6,7 @@ use mctg::binding::{Binding, Flavour};
 use serde_json::{Value, json};
 
 use super::Subject;
-use crate::cli::args::{Global, ManifestsArgs, TrustArg};
+use crate::cli::args::{Global, ManifestsArgs, TrustArg, ViaArg};
 
 /// The version of IAM's policy language.
 const VERSION: &str = "2012-10-17";
@@ -54,7 +54,7 @@ pub(super) fn policy(subject: &Subject, args: &ManifestsArgs, global: &Global) -
     } else {
         named().filter(|binding| role(binding).is_none()).map(|it| resource(it, region)).collect()
     };
-    if !groups.is_empty() {
+    if !groups.is_empty() && args.plan.via != ViaArg::Controller {
         statements.push(json!({
             "Sid": "ChangeTargets",
             "Effect": "Allow",

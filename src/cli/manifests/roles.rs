@@ -32,6 +32,8 @@ pub(super) fn documents(subject: &Subject, args: &ManifestsArgs) -> Vec<Document
     let grants = grants(subject);
     let run = Run {
         writes: !args.reader,
+        via: args.plan.via.into(),
+        events: args.events,
         several_clusters: args.reader || args.peers_secret.is_some(),
         namespaced: !grants.is_empty(),
     };
@@ -72,10 +74,10 @@ impl Grant<'_> {
     /// The rule for this namespace; none where it would name nothing, or is not written to.
     fn rule(&self, permission: &Permission) -> Option<(Value, Vec<String>)> {
         let Some(writes) = &self.writes else { return Some(rule(permission, None)) };
-        if permission.changes() && writes.is_empty() {
+        if permission.is_for_changes() && writes.is_empty() {
             return None;
         }
-        let read = self.reads.iter().filter(|_| !permission.changes());
+        let read = self.reads.iter().filter(|_| !permission.is_for_changes());
         let bindings = writes.iter().chain(read);
         let names: Option<BTreeSet<String>> = match permission.objects {
             Objects::Any | Objects::These(_) => None,

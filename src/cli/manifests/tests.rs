@@ -126,7 +126,9 @@ async fn what_is_named_is_written_by_name_and_what_shares_its_group_is_only_read
     configmaps get aws-lbc-targets-api,aws-lbc-targets-web
     configmaps patch,delete aws-lbc-targets-api,aws-lbc-targets-web
     configmaps create
-    targetgroupbindings get,patch api,web
+    targetgroupbindings get api,web
+    targetgroupbindings patch api,web
+    events get,create,patch
     ");
     insta::assert_snapshot!(rules(role("shop")).join("\n"), @r"
     services list
@@ -172,7 +174,7 @@ async fn each_rule_says_whether_it_is_required() {
 #[tokio::test]
 async fn no_rule_escapes() {
     for (line, peers) in [("", false), ("--peers-secret peers", true)] {
-        let run = Run { writes: true, several_clusters: peers, namespaced: false };
+        let run = Run { writes: true, events: true, several_clusters: peers, ..Run::default() };
         let documents = print(line).await;
         let role = documents.iter().find(|it| it.object["kind"] == "ClusterRole").unwrap();
         let table = permissions::of(&run).count();
@@ -185,8 +187,8 @@ async fn the_run_gets_exactly_the_options_given() {
     insta::assert_snapshot!(arguments("").await.join(" "), @"reconcile --in-cluster --yes --wait=false --max-deregister=50% --output=jsonl");
     let line = "web api -n web -l !test --via=direct --force --allow-empty --max-deregister 3 \
                 --region eu-west-1 --endpoint-url http://localhost:1 --no-assume-role --aws-qps 2 \
-                --request-timeout 1m --peers-secret peers -vv";
-    insta::assert_snapshot!(arguments(line).await.join(" "), @"reconcile --in-cluster --yes --wait=false --max-deregister=3 --output=jsonl --via=direct --allow-empty --force --no-assume-role --namespace=web --selector=!test --region=eu-west-1 --endpoint-url=http://localhost:1 --aws-qps=2 --request-timeout=60000ms --peers-kubeconfig=/etc/kubectl-mctg/peers/kubeconfig --verbose --verbose web api");
+                --request-timeout 1m --peers-secret peers --events=false -vv";
+    insta::assert_snapshot!(arguments(line).await.join(" "), @"reconcile --in-cluster --yes --wait=false --max-deregister=3 --output=jsonl --via=direct --allow-empty --force --no-assume-role --events=false --namespace=web --selector=!test --region=eu-west-1 --endpoint-url=http://localhost:1 --aws-qps=2 --request-timeout=60000ms --peers-kubeconfig=/etc/kubectl-mctg/peers/kubeconfig --verbose --verbose web api");
 }
 
 #[tokio::test]
@@ -243,6 +245,13 @@ async fn the_policy_changes_targets_of_the_groups_named_and_no_others() {
     assert_eq!(resources.len(), 1);
     assert!(resources[0].as_str().unwrap().contains(":targetgroup/web/"));
     assert!(statement(&named, "AssumeRolesOfBindings").is_none());
+}
+
+#[tokio::test]
+async fn a_run_that_leaves_all_to_controllers_changes_nothing_in_aws() {
+    let policy = policy("--via controller").await;
+    assert!(statement(&policy, "ChangeTargets").is_none());
+    assert!(statement(&policy, "ReadTargetGroups").is_some());
 }
 
 #[tokio::test]
@@ -314,8 +323,16 @@ async fn a_name_that_no_binding_has_is_a_mistake() {
 
 #[test]
 fn options_that_mean_nothing_in_a_pod_are_refused() {
-    for line in ["--profile ops", "--observe a", "--peers-kubeconfig f", "-o wide", "-n A"] {
-        assert_eq!(check(&parse(line).1).unwrap_err().exit, Exit::Usage, "{line}");
+    for line in [
+        "--profile ops",
+        "--observe a",
+        "--peers-kubeconfig f",
+        "-o wide",
+        "-n A",
+        "--prune-unclaimed",
+    ] {
+        let (args, global) = parse(line);
+        assert_eq!(check(&args, &global).unwrap_err().exit, Exit::Usage, "{line}");
     }
     for line in [
         "--schedule 5m",
