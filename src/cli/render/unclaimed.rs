@@ -137,6 +137,7 @@ mod tests {
             reachable: !lost,
             reason: None,
             message: None,
+            warnings: Vec::new(),
             same_as: None,
             lost,
             bindings: Some(1),
