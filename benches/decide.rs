@@ -194,6 +194,7 @@ fn facts(groups: usize, targets: usize) -> Facts {
         controllers: Ok(Vec::new()),
         reconcilers: Vec::new(),
         has_flag: Some(true),
+        unseen: Vec::new(),
         holders: BTreeMap::new(),
     };
     let listed = |number: usize| TargetDescription {
