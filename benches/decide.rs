@@ -195,6 +195,7 @@ fn facts(groups: usize, targets: usize) -> Facts {
         reconcilers: Vec::new(),
         unseen: Vec::new(),
         has_flag: Some(true),
+        unseen: Vec::new(),
         holders: BTreeMap::new(),
     };
     let listed = |number: usize| TargetDescription {
