@@ -362,16 +362,15 @@ mod tests {
 
     #[test]
     fn flags_about_calls_reach_the_adapter() {
-        // Equal handles are clones of one.
-        let stop = mctg::stop::Stop::default();
-        let options = AwsOptions { stop: stop.clone(), ..AwsOptions::default() };
-        assert_eq!(options.settings(), Settings { stop: stop.clone(), ..Settings::default() });
+        // Handles are equal where they are clones of each other.
+        let settings = AwsOptions::default().settings();
+        assert_eq!(settings, Settings { stop: settings.stop.clone(), ..Settings::default() });
         let settings = AwsOptions {
             endpoint_url: Some("http://127.0.0.1:1".to_owned()),
             no_assume_role: true,
             attempt_timeout: Some(Duration::from_secs(2)),
             reads_per_second: Some(1.0),
-            ..options
+            ..AwsOptions::default()
         }
         .settings();
         let expected = Settings {
@@ -380,7 +379,7 @@ mod tests {
             limits: Limits::of_reads_per_second(1.0),
             attempt_timeout: Duration::from_secs(2),
             operation_timeout: Duration::from_secs(6),
-            stop,
+            stop: settings.stop.clone(),
             ..Settings::default()
         };
         assert_eq!(settings, expected);
