@@ -135,6 +135,13 @@ pub(crate) fn closing(
         for step in failed {
             failure(&binding_name(binding, &names), step, look, out)?;
         }
+        // What a controller has not done in time, and what is known of why.
+        if report.timed_out
+            && binding.plan.nudge.as_ref().is_some_and(|nudge| nudge.verified == Some(false))
+            && let Some(reason) = &binding.reason
+        {
+            marked(&format!("{}: {}", binding_name(binding, &names), escape(reason)), look, out)?;
+        }
     }
     for (group, step) in unclaimed::failures(report) {
         failure(&escape(group.target_group_arn.name()), step, look, out)?;
@@ -175,12 +182,15 @@ pub(crate) fn closing(
     } else {
         format!("Nothing was done ({}){}.", elapsed(took), withheld(report))
     };
-    let waiting: Vec<String> = report
+    let is_its = |binding: &BindingReport, target: &Target| {
+        let nudge = binding.plan.nudge.iter().filter(|nudge| nudge.verified == Some(false));
+        nudge.flat_map(|nudge| nudge.register.iter().chain(&nudge.deregister)).any(|t| t == target)
+    };
+    let initial = report
         .bindings
         .iter()
-        .flat_map(|binding| &binding.waiting_for)
-        .map(ToString::to_string)
-        .collect();
+        .flat_map(|binding| binding.waiting_for.iter().filter(|target| !is_its(binding, target)));
+    let waiting: Vec<String> = initial.map(ToString::to_string).collect();
     if !waiting.is_empty() && !report.interrupted {
         let waiting = escape(&waiting.join(", "));
         text.push_str(&format!(" Time was up before these became healthy: {waiting}."));
@@ -189,7 +199,10 @@ pub(crate) fn closing(
         text.push_str(&goes_on(report));
         text.push_str(&left(report));
     }
-    if tried && exit == Exit::Fine && !withheld_any {
+    let verified = |binding: &BindingReport| {
+        binding.plan.nudge.as_ref().is_none_or(|it| it.verified == Some(true))
+    };
+    if tried && exit == Exit::Fine && !withheld_any && report.bindings.iter().all(verified) {
         text.push_str(" A second run plans nothing.");
     } else if exit != Exit::Fine {
         text.push_str(&format!(" Exit {}.", exit.code()));
@@ -256,8 +269,11 @@ fn left(report: &Reconcile) -> String {
 
 fn failure(name: &str, step: &Step, look: &Look, out: &mut dyn Write) -> io::Result<()> {
     let error = escape(step.error.as_deref().unwrap_or("no reason given"));
-    let what = format!("{name}: failed to {}: {error}", step.action.as_words());
-    for (index, line) in wrap(&what, look.width - 2).iter().enumerate() {
+    marked(&format!("{name}: failed to {}: {error}", step.action.as_words()), look, out)
+}
+
+fn marked(what: &str, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    for (index, line) in wrap(what, look.width - 2).iter().enumerate() {
         let mark = if index == 0 { look.styles.bad("!") } else { " ".to_owned() };
         writeln!(out, "{mark} {line}")?;
     }
