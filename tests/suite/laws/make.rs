@@ -85,7 +85,7 @@ fn layout(dice: &mut Dice) -> Layout {
             let first = slot % SLOTS_PER_CLUSTER == 0;
             let mode = match dice.below(100) {
                 0..4 => Mode::Exclusive,
-                4..8 => Mode::AutoMode,
+                4..8 => Mode::Auto,
                 _ => Mode::Shared,
             };
             let (group, by_name) = (dice.below(groups.len()), dice.chance(15));
