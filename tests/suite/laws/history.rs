@@ -42,7 +42,7 @@ pub(super) enum Mode {
     Shared,
     /// Its flag is off.
     Exclusive,
-    AutoMode,
+    Auto,
 }
 
 /// Something that happens. Slots, clusters, groups, addresses and instances are given by index;

@@ -125,8 +125,6 @@ struct Nudged {
     planned: Set,
     /// What was registered then.
     registered: Set,
-    /// Whether the controller was in the middle of another pass.
-    is_busy: bool,
 }
 
 /// Watches a history.
@@ -262,9 +260,12 @@ impl Judge {
         if witness.readings < 2 {
             self.blame("law 7", "nudged after one reading only");
         }
-        let is_busy = stage.worker(stage.slots[slot].cluster).as_ref().is_some_and(Worker::is_busy);
+        // In the middle of a pass it will change what was read, and look again by itself.
+        if stage.worker(stage.slots[slot].cluster).as_ref().is_some_and(Worker::is_busy) {
+            return;
+        }
         let registered = self.truth.registered[group];
-        self.nudged.insert(slot, Nudged { witness, planned, registered, is_busy });
+        self.nudged.insert(slot, Nudged { witness, planned, registered });
     }
 
     /// A controller made a call.
@@ -284,12 +285,7 @@ impl Judge {
     pub(super) fn controller_passed(&mut self, slot: usize, stage: &Stage) {
         let (cluster, group) = (stage.slots[slot].cluster, stage.slots[slot].group);
         let lost = group.and_then(|group| self.lost.remove(&(cluster, group))).unwrap_or(0);
-        let Some(mut nudged) = self.nudged.remove(&slot) else { return };
-        if std::mem::take(&mut nudged.is_busy) {
-            self.nudged.insert(slot, nudged);
-            return;
-        }
-        let Some(group) = group else { return };
+        let (Some(nudged), Some(group)) = (self.nudged.remove(&slot), group) else { return };
         let objections = nudged.witness.objections((cluster, group), lost, stage);
         self.violations.extend(objections.into_iter().map(|it| format!("{it}, by a pass of ours")));
         let unplanned = lost & nudged.registered & !nudged.planned;

@@ -37,7 +37,7 @@ impl History {
             }
             _ => {}
         }
-        for _ in 0..dice.between(2, 8) {
+        for _ in 0..dice.between(2, 7) {
             let event = match dice.below(100) {
                 0..31 => {
                     events.push(Event::Run(run(&mut dice, &layout, 0)));
@@ -85,7 +85,7 @@ fn layout(dice: &mut Dice) -> Layout {
             let first = slot % SLOTS_PER_CLUSTER == 0;
             let mode = match dice.below(100) {
                 0..4 => Mode::Exclusive,
-                4..8 => Mode::AutoMode,
+                4..8 => Mode::Auto,
                 _ => Mode::Shared,
             };
             let (group, by_name) = (dice.below(groups.len()), dice.chance(15));
@@ -120,8 +120,8 @@ fn event(dice: &mut Dice, layout: &Layout) -> Event {
         55..56 => Event::Flag { slot, on: dice.chance(50) },
         56..60 => Event::RegisterByHand { group, number },
         60..65 => Event::DeregisterByHand { group, number },
-        65..68 => Event::LedgerAdd { slot, number },
-        68..72 => Event::LedgerDrop { slot, number },
+        65..69 => Event::LedgerAdd { slot, number },
+        69..72 => Event::LedgerDrop { slot, number },
         72..74 => Event::LedgerGone { slot },
         74..75 => Event::LedgerGarbage { slot },
         75..76 if dice.chance(50) => Event::ControllerStops { cluster },

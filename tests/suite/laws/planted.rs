@@ -216,7 +216,7 @@ pub(super) async fn run<C: Cluster, L: LoadBalancers>(
 }
 
 /// How many histories it may take at the most to find a planted fault.
-const HISTORIES_MAX: u64 = 6_000;
+const HISTORIES_MAX: u64 = 20_000;
 
 /// Plays histories until one breaks the law that the fault is against; panics where the net has a
 /// hole.

@@ -74,7 +74,7 @@ impl Stage {
             let place = index % SLOTS_PER_CLUSTER;
             let service = format!("web{place}");
             let binding = format!("{service}-http");
-            let auto_mode = bound.is_some_and(|bound| bound.mode == Mode::AutoMode);
+            let auto_mode = bound.is_some_and(|bound| bound.mode == Mode::Auto);
             let flavour =
                 if auto_mode { Flavour::AutoMode } else { Flavour::LoadBalancerController };
             Slot {
@@ -260,7 +260,7 @@ impl Stage {
         let load_balancers = self.world.load_balancers();
         match event {
             Event::Silence { cluster, part, forbidden } => {
-                self.silence(*cluster, *part, *forbidden)
+                self.silence(*cluster, *part, *forbidden);
             }
             Event::Speak { cluster } => self.clusters[*cluster].speak(),
             Event::ClusterFault { cluster, request, nth, after, conflict } => {
@@ -429,7 +429,7 @@ impl Stage {
             match bound.mode {
                 Mode::Shared => {}
                 Mode::Exclusive => new = new.exclusive(),
-                Mode::AutoMode => new = new.auto_mode(),
+                Mode::Auto => new = new.auto_mode(),
             }
             match kind {
                 Kind::Ip => {}

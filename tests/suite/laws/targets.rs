@@ -183,12 +183,12 @@ pub(super) fn set<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Set {
 
 /// The set that a ledger's text holds; none where it is no ledger.
 pub(super) fn of_ledger(text: &str) -> Option<Set> {
-    let entries = text.split(',').filter(|entry| !entry.is_empty()).map(|entry| {
+    let mut entries = text.split(',').filter(|entry| !entry.is_empty()).map(|entry| {
         let mut parts = entry.splitn(3, ':');
         let (id, port) = (parts.next()?, parts.next()?.parse().ok()?);
         Some(of_entry(id, port, parts.next()))
     });
-    entries.fold(Some(0), |set, bit| Some(set? | bit?))
+    entries.try_fold(0, |set, bit: Option<Set>| Some(set | bit?))
 }
 
 /// Takes a set apart.
