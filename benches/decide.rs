@@ -193,7 +193,6 @@ fn facts(groups: usize, targets: usize) -> Facts {
         hidden: Vec::new(),
         controllers: Ok(Vec::new()),
         reconcilers: Vec::new(),
-        unseen: Vec::new(),
         has_flag: Some(true),
         unseen: Vec::new(),
         holders: BTreeMap::new(),
