@@ -14,6 +14,7 @@ mod exit;
 mod explain;
 mod help;
 mod manifests;
+mod names;
 mod prune;
 mod real;
 mod render;

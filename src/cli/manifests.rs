@@ -86,7 +86,7 @@ pub(crate) async fn named<C: Cluster, L: LoadBalancers>(
         return Err(CliError::usage("manifests are for one cluster")
             .hint("choose it with `--context NAME`, and print once for each"));
     };
-    let selection = super::run::selection(&args.names, global)?;
+    let selection = super::names::selection(&args.names, global)?;
     let bindings = bindings(cluster, global.namespace.as_deref(), terminal).await?;
     let subject = look_up(&selection, bindings, cluster.context())?;
     for binding in subject.named.iter().flatten() {

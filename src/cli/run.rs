@@ -1,38 +1,35 @@
 //! `status`, `diff` and `reconcile` over any clusters and load balancers: real ones and simulated
 //! ones share every line of this.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use mctg::apply::Progress;
-use mctg::binding::{Binding, BindingRef};
+use mctg::binding::BindingRef;
 use mctg::cluster::Cluster;
 use mctg::elbv2::LoadBalancers;
-use mctg::facts::Facts;
 use mctg::findings::Finding;
 use mctg::observe::{self, Detail, Scope};
 use mctg::plan::Request;
 use mctg::reconcile::{self, Options, Reconciler, Wait};
 use mctg::report::{ContextReport, Reconcile, Status};
-use mctg::selection::{NameQuery, Selection};
+use mctg::selection::Selection;
 use mctg::stop::Stop;
-use mctg::target::{Health, Target};
-use mctg::view;
 use tokio::time::Instant;
 
 use super::args::{
     DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb,
 };
 use super::contexts::Unread;
-use super::error::{CliError, near_misses};
+use super::error::CliError;
 use super::exit::{self, Exit, Thresholds};
 use super::manifests;
+use super::names::{check_names, selection};
 use super::prune;
 use super::render::status::Run;
 use super::render::{self, document};
-use super::selector;
 use super::terminal::Terminal;
 
 /// What a verb runs on.
@@ -265,7 +262,9 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
                 terminal.note(&render::reconcile::step_line(started.elapsed(), &place, step));
             }
             Progress::Nudged(open) => tell_waiting(render::reconcile::waiting_for_controller(open)),
-            Progress::Waiting(targets) => tell_waiting(waiting_for(targets)),
+            Progress::Waiting(targets) => {
+                tell_waiting(render::reconcile::waiting_for_health(targets))
+            }
             Progress::EventLost(event, silence) => {
                 let place = place(&event.binding, &names);
                 let line = format!("warning: no event `{}` on {place}: {silence}", event.reason);
@@ -362,36 +361,12 @@ fn place(binding: &BindingRef, names: &render::Names) -> String {
     format!("{} {}/{}", names.get(&binding.context), binding.namespace, binding.name)
 }
 
-fn waiting_for(targets: &BTreeMap<Target, Health>) -> String {
-    let count = render::count(targets.len(), "target");
-    let first = targets.iter().next();
-    let reason = first.map(|(target, health)| match &health.reason {
-        Some(reason) => format!("; {target} {reason}"),
-        None => format!("; {target} {}", health.state),
-    });
-    format!("{:<13} for {count} to become healthy{}", "waiting", reason.unwrap_or_default())
-}
-
 fn thresholds(global: &Global) -> Result<Thresholds, CliError> {
     Thresholds::new(global.fail_on, &global.ignore)
         .map_err(|code| CliError::usage(format!("`{code}` is no code or glob such as MCTG2*")))
 }
 
-pub(super) fn selection(names: &Names, global: &Global) -> Result<Selection, CliError> {
-    let labels = match &global.selector {
-        Some(text) => selector::parse(text).map_err(CliError::usage)?,
-        None => Default::default(),
-    };
-    Ok(Selection {
-        names: Selection::parse_names(&names.names)
-            .map_err(|error| CliError::usage(error.to_string()))?,
-        namespace: global.namespace.clone(),
-        labels,
-        all: false,
-    })
-}
-
-fn request<C, L>(
+pub(super) fn request<C, L>(
     world: &World<'_, C, L>,
     names: &Names,
     args: &PlanArgs,
@@ -419,61 +394,6 @@ fn options<C, L>(world: &World<'_, C, L>, request: &Request) -> Options {
         lost: world.unread.lost.clone(),
         stop: world.stop.clone(),
         ..Options::default()
-    }
-}
-
-/// Checks that every name matches something that was read.
-///
-/// Where not everything was read the name may be there, and the report says what is missing.
-fn check_names(
-    facts: &Facts,
-    selection: &Selection,
-    complete: bool,
-    terminal: &Terminal,
-) -> Result<(), CliError> {
-    let views = view::groups(facts);
-    let bindings =
-        || facts.clusters.iter().flat_map(|cluster| cluster.bindings()).map(|facts| &facts.binding);
-    let unknown = selection.unmatched(&views).into_iter().find(|query| {
-        let alone = Selection { names: vec![(*query).clone()], ..selection.clone() };
-        !bindings().any(|binding| alone.chooses_by_name(binding, None))
-    });
-    let Some(query) = unknown else {
-        return Ok(());
-    };
-    let place = match &selection.namespace {
-        Some(namespace) => format!(" in namespace `{namespace}`"),
-        None => String::new(),
-    };
-    let message = format!("nothing that was read is called `{}`{place}", name(query));
-    if !complete {
-        terminal.note(&format!("warning: {message}; not everything was read"));
-        return Ok(());
-    }
-    let known: BTreeSet<String> = bindings().flat_map(names_of).collect();
-    let near = near_misses(&query.name, known.iter().map(String::as_str));
-    let error = CliError::usage(message);
-    Err(if near.is_empty() {
-        error.hint("kubectl mctg status --all lists what there is")
-    } else {
-        error.hint(format!("did you mean {}?", near.join(", ")))
-    })
-}
-
-fn names_of(binding: &Binding) -> Vec<String> {
-    let owner = binding.owner().map(|owner| owner.name);
-    let own = [binding.name.clone(), binding.spec.service_ref.name.clone()];
-    own.into_iter().chain(owner).collect()
-}
-
-fn name(query: &NameQuery) -> String {
-    use mctg::selection::QueryKind;
-    match query.kind {
-        None => query.name.clone(),
-        Some(QueryKind::Binding) => format!("tgb/{}", query.name),
-        Some(QueryKind::Service) => format!("svc/{}", query.name),
-        Some(QueryKind::Ingress) => format!("ing/{}", query.name),
-        Some(QueryKind::Gateway) => format!("gateway/{}", query.name),
     }
 }
 

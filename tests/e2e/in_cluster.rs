@@ -1,8 +1,4 @@
-//! As in a pod: the files of a ServiceAccount where a kubelet would put them, and no kubeconfig.
-//!
-//! Their path is fixed, so that the program runs in a mount namespace of its own.
-
-use std::path::Path;
+//! As in a pod: a ServiceAccount, and no kubeconfig.
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -11,29 +7,16 @@ use mctg::sim::Trouble;
 use mctg::sim::elbv2::Operation;
 
 use crate::support::cluster::until;
+use crate::support::pod;
 use crate::support::programs::{Desk, Running};
 use crate::support::shop::{BLUE, GREEN, LOST, Shop, targets};
 use crate::support::trouble::GONE;
-
-/// Puts the files of `$1` where a pod has them, and becomes the rest of the words.
-const POD: &str = r#"
-    set -e
-    mount -t tmpfs tmpfs "$(realpath /var/run)"
-    mkdir -p /var/run/secrets/kubernetes.io/serviceaccount
-    cp "$1/token" "$1/ca.crt" "$1/namespace" /var/run/secrets/kubernetes.io/serviceaccount
-    shift
-    exec "$@"
-"#;
 
 /// A pod in blue, as a user who may do anything there.
 struct Pod(Desk);
 
 impl Pod {
     /// None where this machine lets nobody make namespaces.
-    #[expect(
-        clippy::print_stderr,
-        reason = "whoever reads the log has to know what was not tested"
-    )]
     async fn of(shop: &Shop) -> Option<Self> {
         let account = shop.pair.blue.admin().service_account();
         let desk = Desk::new(&shop.pair.kubeconfig())
@@ -44,22 +27,14 @@ impl Pod {
         desk.home().write("token", &account.token);
         desk.home().write("ca.crt", std::fs::read(&account.ca).expect("the server has one"));
         desk.home().write("namespace", "default");
-        let pod = Self(desk);
-        if pod.start("true").finish().await.code != Some(0) {
-            eprintln!("no user and mount namespaces here: not tested as in a pod");
-            return None;
-        }
-        Some(pod)
-    }
-
-    fn start(&self, line: &str) -> Running {
-        let home = self.0.home().path().to_str().expect("a path is text").to_owned();
-        let words = ["-rm", "sh", "-c", POD, "sh", &home].into_iter();
-        self.0.start(Path::new("unshare"), words.chain(line.split_whitespace()))
+        let is_possible = pod::is_possible(&desk, desk.home().path()).await;
+        is_possible.then_some(Self(desk))
     }
 
     fn mctg(&self, args: &str) -> Running {
-        self.start(&format!("kubectl-mctg {args}"))
+        let words: Vec<&str> =
+            ["kubectl-mctg"].into_iter().chain(args.split_whitespace()).collect();
+        pod::start(&self.0, self.0.home().path(), &words)
     }
 }
 

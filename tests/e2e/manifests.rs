@@ -1,8 +1,6 @@
 //! What `manifests` prints is what it takes to run in a cluster: it applies as it is, it is admitted
 //! where Pod Security is restricted, and every rule of it is needed for what it says.
 
-use std::path::Path;
-
 use mctg::permissions::{self, Need, Permission, Place, Run};
 use mctg::plan::ViaChoice;
 use serde_json::{Value, json};
@@ -11,6 +9,7 @@ use tokio::sync::Mutex;
 use crate::support::cluster::{Cluster, until};
 use crate::support::kubeconfig::Kubeconfig;
 use crate::support::objects::{binding, ledger, pod, service, slice};
+use crate::support::pod;
 use crate::support::programs::Desk;
 use crate::support::shop::{BLUE, LOST, Shop, cron_job, node_of, targets};
 
@@ -438,17 +437,6 @@ async fn what_is_printed_applies_as_it_is_and_its_pod_is_admitted() {
     assert!(told.iter().any(|text| text.contains("CronJob mctg-system/kubectl-mctg")), "{told:?}");
 }
 
-/// Runs a program as in a pod: with the service account's folder where pods have it.
-///
-/// Only a mount of one's own can put something there: it takes user namespaces, as containers do.
-const IN_A_POD: &str = r#"
-    set -e
-    mount -t tmpfs tmpfs /var/run
-    mkdir -p /var/run/secrets/kubernetes.io
-    cp -r "$0" /var/run/secrets/kubernetes.io/serviceaccount
-    exec "$@"
-"#;
-
 #[tokio::test]
 async fn what_the_cron_job_runs_works_as_in_a_pod() {
     let trouble = Trouble::open().await;
@@ -467,11 +455,12 @@ async fn what_the_cron_job_runs_works_as_in_a_pod() {
         .without("KUBECONFIG")
         .set("KUBERNETES_SERVICE_HOST", "127.0.0.1")
         .set("KUBERNETES_SERVICE_PORT", port.to_string());
+    if !pod::is_possible(&desk, &folder).await {
+        return;
+    }
     let as_in_a_pod = async |args: &[&str]| {
-        let folder = folder.display().to_string();
-        let words = ["--map-root-user", "--mount", "sh", "-c", IN_A_POD, &folder, "kubectl-mctg"];
-        let words = words.into_iter().chain(args.iter().copied());
-        desk.start(Path::new("unshare"), words).finish().await
+        let words: Vec<&str> = ["kubectl-mctg"].iter().chain(args).copied().collect();
+        pod::start(&desk, &folder, &words).finish().await
     };
 
     // With nothing but its own cluster in sight: what is healthy and held by nobody stays.

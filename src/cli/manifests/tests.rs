@@ -39,7 +39,7 @@ async fn subject(line: &str) -> (Subject, ManifestsArgs, Global) {
     for flavour in [Flavour::LoadBalancerController, Flavour::AutoMode] {
         bindings.extend(cluster.bindings(flavour, None).await.unwrap());
     }
-    let selection = super::super::run::selection(&args.names, &global).unwrap();
+    let selection = super::super::names::selection(&args.names, &global).unwrap();
     (look_up(&selection, bindings, "blue").unwrap(), args, global)
 }
 
@@ -316,7 +316,7 @@ async fn alerts_wait_for_three_periods_of_the_schedule() {
 #[tokio::test]
 async fn a_name_that_no_binding_has_is_a_mistake() {
     let (args, global) = parse("svc/wbe");
-    let selection = super::super::run::selection(&args.names, &global).unwrap();
+    let selection = super::super::names::selection(&args.names, &global).unwrap();
     let error = look_up(&selection, Vec::new(), "blue").err().unwrap();
     assert_eq!(error.exit, Exit::Usage);
 }

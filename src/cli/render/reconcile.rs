@@ -1,20 +1,23 @@
 //! `diff` and `reconcile` as text: what would be done, what is withheld and why, what was done.
 
+mod closing;
+mod progress;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::time::Duration;
 
-use mctg::binding::BindingRef;
 use mctg::error::escape;
-use mctg::plan::{Action, BlockedReason, Unrepaired, Via};
-use mctg::report::{
-    BindingReport, BlockedReport, ContextReport, LedgerReport, Outcome, Reconcile, Step, StepResult,
-};
+use mctg::plan::{Action, BlockedReason, Via};
+use mctg::report::{BindingReport, BlockedReport, ContextReport, LedgerReport, Outcome, Reconcile};
 use mctg::target::Target;
 
+pub(crate) use self::closing::closing;
+pub(crate) use self::progress::{
+    progress_line, step_line, waiting_for_controller, waiting_for_health,
+};
 use super::status::{demo_mark, read_line};
 use super::unclaimed;
-use super::{Look, Names, count, elapsed, findings, list, wrap};
+use super::{Look, Names, count, findings, list, wrap};
 use crate::cli::exit::Exit;
 
 /// Up to so many targets get a line each; more are run together.
@@ -115,201 +118,6 @@ pub(crate) fn summary(
         text.push_str(&format!(" Exit {}.", exit.code()));
     }
     paragraph(&text, look, out)
-}
-
-/// Writes how `reconcile` ended.
-///
-/// # Errors
-///
-/// Passes on what the writer says.
-pub(crate) fn closing(
-    report: &Reconcile,
-    took: Duration,
-    exit: Exit,
-    look: &Look,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let names = Names::of(&report.contexts);
-    for binding in &report.bindings {
-        let failed = binding.steps.iter().filter(|step| step.result == StepResult::Failed);
-        for step in failed {
-            failure(&binding_name(binding, &names), step, look, out)?;
-        }
-        // What a controller has not done in time, and what is known of why.
-        if report.timed_out
-            && binding.plan.nudge.as_ref().is_some_and(|nudge| nudge.verified == Some(false))
-            && let Some(reason) = &binding.reason
-        {
-            marked(&format!("{}: {}", binding_name(binding, &names), escape(reason)), look, out)?;
-        }
-    }
-    for (group, step) in unclaimed::failures(report) {
-        failure(&escape(group.target_group_arn.name()), step, look, out)?;
-    }
-    tell_findings(report, &names, look, out)?;
-    let sum = |wanted: Action| -> usize {
-        let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
-        steps
-            .chain(unclaimed::steps(report))
-            .filter(|step| step.action == wanted && step.result == StepResult::Done)
-            .map(|step| step.targets)
-            .sum()
-    };
-    let failed = report.bindings.iter().any(|binding| {
-        binding.outcome == Outcome::Failed
-            || binding.steps.iter().any(|step| step.result == StepResult::Failed)
-    }) || !unclaimed::failures(report).is_empty();
-    let head = match () {
-        () if report.interrupted => "Stopped",
-        () if failed || report.timed_out => "Not all done",
-        () => "Done",
-    };
-    let tried = report.bindings.iter().any(|binding| !binding.steps.is_empty())
-        || unclaimed::steps(report).next().is_some();
-    let withheld_any = report.bindings.iter().any(|b| !b.plan.blocked.is_empty())
-        || unclaimed::withheld(report).next().is_some();
-    let mut text = if !tried && !failed && !withheld_any && exit == Exit::Fine {
-        "Nothing to do.".to_owned()
-    } else if tried {
-        format!(
-            "{head} in {}: {} registered, {} deregistered{}{}.",
-            elapsed(took),
-            sum(Action::Register),
-            sum(Action::Deregister),
-            by_controllers(report),
-            withheld(report)
-        )
-    } else {
-        format!("Nothing was done ({}){}.", elapsed(took), withheld(report))
-    };
-    let is_its = |binding: &BindingReport, target: &Target| {
-        let nudge = binding.plan.nudge.iter().filter(|nudge| nudge.verified == Some(false));
-        nudge.flat_map(|nudge| nudge.register.iter().chain(&nudge.deregister)).any(|t| t == target)
-    };
-    let initial = report
-        .bindings
-        .iter()
-        .flat_map(|binding| binding.waiting_for.iter().filter(|target| !is_its(binding, target)));
-    let waiting: Vec<String> = initial.map(ToString::to_string).collect();
-    if !waiting.is_empty() && !report.interrupted {
-        let waiting = escape(&waiting.join(", "));
-        text.push_str(&format!(" Time was up before these became healthy: {waiting}."));
-    }
-    if report.interrupted {
-        text.push_str(&goes_on(report));
-        text.push_str(&left(report));
-    }
-    let verified = |binding: &BindingReport| {
-        binding.plan.nudge.as_ref().is_none_or(|it| it.verified == Some(true))
-    };
-    if tried && exit == Exit::Fine && !withheld_any && report.bindings.iter().all(verified) {
-        text.push_str(" A second run plans nothing.");
-    } else if exit != Exit::Fine {
-        text.push_str(&format!(" Exit {}.", exit.code()));
-    }
-    paragraph(&text, look, out)
-}
-
-/// What goes on without a run that was stopped.
-fn goes_on(report: &Reconcile) -> String {
-    let is_nudged = |binding: &&BindingReport| {
-        let mut steps = binding.steps.iter();
-        steps.any(|step| step.action == Action::Nudge && step.result == StepResult::Done)
-    };
-    let verified = |binding: &BindingReport| {
-        binding.plan.nudge.as_ref().is_some_and(|nudge| nudge.verified == Some(true))
-    };
-    let unverified = |binding: &&BindingReport| is_nudged(binding) && !verified(binding);
-    let mut text = String::new();
-    let checked: Vec<String> = report
-        .bindings
-        .iter()
-        .filter(|binding| !unverified(binding))
-        .flat_map(|binding| &binding.waiting_for)
-        .map(ToString::to_string)
-        .collect();
-    if !checked.is_empty() {
-        let checked = escape(&checked.join(", "));
-        text.push_str(&format!(" In their first health checks, which go on: {checked}."));
-    }
-    let nudged = report.bindings.iter().filter(unverified).count();
-    if nudged > 0 {
-        let of = count(nudged, "binding");
-        text.push_str(&format!(
-            " The controller goes on with {of}, which it was made to look at again; the next run verifies."
-        ));
-    }
-    text
-}
-
-/// What a run that was stopped leaves: law 2 makes it little.
-fn left(report: &Reconcile) -> String {
-    let mut left: BTreeMap<Action, usize> = BTreeMap::new();
-    let steps = report.bindings.iter().flat_map(|binding| &binding.steps);
-    let steps = steps.chain(unclaimed::steps(report));
-    for step in steps.filter(|step| step.result == StepResult::Skipped) {
-        *left.entry(step.action).or_default() += step.targets;
-    }
-    let each: Vec<String> = left
-        .into_iter()
-        .map(|(what, targets)| match what {
-            Action::Register | Action::Deregister => format!("{} {targets}", what.as_words()),
-            _ => what.as_words().to_owned(),
-        })
-        .collect();
-    match () {
-        () if !each.is_empty() => format!(
-            " Not tried: to {}. What was registered is in a ledger, and another run picks up from here.",
-            list(&each)
-        ),
-        () if report.complete => " Nothing was left undone.".to_owned(),
-        () => " What was registered is in a ledger, and another run picks up from here.".to_owned(),
-    }
-}
-
-fn failure(name: &str, step: &Step, look: &Look, out: &mut dyn Write) -> io::Result<()> {
-    let error = escape(step.error.as_deref().unwrap_or("no reason given"));
-    marked(&format!("{name}: failed to {}: {error}", step.action.as_words()), look, out)
-}
-
-fn marked(what: &str, look: &Look, out: &mut dyn Write) -> io::Result<()> {
-    for (index, line) in wrap(what, look.width - 2).iter().enumerate() {
-        let mark = if index == 0 { look.styles.bad("!") } else { " ".to_owned() };
-        writeln!(out, "{mark} {line}")?;
-    }
-    Ok(())
-}
-
-/// A line of what is done while it is done: `   0:03  registered  2 targets`.
-pub(crate) fn step_line(at: Duration, place: &str, step: &Step) -> String {
-    let (word, thing) = match step.action {
-        Action::WriteLedger => {
-            ("ledger", count(step.targets, "entry").replace("entrys", "entries"))
-        }
-        Action::DeleteLedger => ("ledger", "deleted".to_owned()),
-        Action::Register => ("registered", count(step.targets, "target")),
-        Action::Deregister => ("deregistered", count(step.targets, "target")),
-        Action::RemoveFinalizer => ("finalizer", "removed".to_owned()),
-        Action::Nudge => ("nudged", "the controller, to look again".to_owned()),
-    };
-    let line = match step.result {
-        StepResult::Done => format!("{word:<13} {thing}, {place}"),
-        StepResult::Failed => {
-            let error = step.error.as_deref().unwrap_or("no reason given");
-            format!("{:<13} to {}, {place}: {error}", "failed", step.action.as_words())
-        }
-        StepResult::Skipped => {
-            format!("{:<13} not tried: to {}, {place}", "skipped", step.action.as_words())
-        }
-    };
-    progress_line(at, &line)
-}
-
-/// A line of progress: `   0:03  text`.
-pub(crate) fn progress_line(at: Duration, text: &str) -> String {
-    let seconds = at.as_secs();
-    let text = escape(text);
-    format!("{:>4}:{:02}  {}", seconds / 60, seconds % 60, text.trim_end())
 }
 
 fn paragraph(text: &str, look: &Look, out: &mut dyn Write) -> io::Result<()> {
@@ -518,7 +326,6 @@ pub(super) fn target(blocked: &BlockedReport) -> Option<String> {
     Some(target.to_string())
 }
 
-/// `, 2 withheld`: what the group cannot take is nobody's decision, and not counted.
 /// Findings stand after a blank line, which bindings have left already, and leave one.
 fn tell_findings(
     report: &Reconcile,
@@ -537,36 +344,7 @@ fn tell_findings(
     writeln!(out)
 }
 
-/// `, 2 by the controller`: what nudged controllers did; or that they were nudged, where that was
-/// not waited for.
-fn by_controllers(report: &Reconcile) -> String {
-    let (mut done, mut open, mut unseen) = (0, 0, 0);
-    for binding in &report.bindings {
-        let Some(nudge) = &binding.plan.nudge else { continue };
-        let targets = || nudge.register.iter().chain(&nudge.deregister);
-        let late = targets().filter(|target| binding.waiting_for.contains(target)).count();
-        match nudge.verified {
-            Some(true) => done += targets().count(),
-            Some(false) if late > 0 => {
-                (done, open) = (done + targets().count() - late, open + late);
-            }
-            Some(false) => unseen += 1,
-            None => {}
-        }
-    }
-    let mut text = String::new();
-    if done > 0 {
-        text.push_str(&format!(", {done} by the controller"));
-    }
-    if open > 0 {
-        text.push_str(&format!(", {open} still the controller's to do"));
-    }
-    if unseen > 0 {
-        text.push_str(", its controller nudged");
-    }
-    text
-}
-
+/// `, 2 withheld`: what the group cannot take is nobody's decision, and not counted.
 fn withheld(report: &Reconcile) -> String {
     let withheld = report
         .bindings
@@ -576,17 +354,6 @@ fn withheld(report: &Reconcile) -> String {
         .chain(unclaimed::withheld(report))
         .count();
     if withheld == 0 { String::new() } else { format!(", {withheld} withheld") }
-}
-
-/// `waiting  for the controllers of 2 bindings: 3 targets are open`.
-pub(crate) fn waiting_for_controller(open: &BTreeMap<BindingRef, Unrepaired>) -> String {
-    let targets = open.values().flat_map(Unrepaired::targets).count();
-    let whose = match open.len() {
-        1 => "the controller".to_owned(),
-        bindings => format!("the controllers of {bindings} bindings"),
-    };
-    let why = open.values().next().map(|open| open.why.as_str()).unwrap_or_default();
-    format!("{:<13} for {whose}: {} open; {why}", "waiting", count(targets, "target"))
 }
 
 /// Why a pass of the controller is not made to happen.
