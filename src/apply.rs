@@ -143,6 +143,7 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
             worker.register_the_rest().await;
             worker.take_back(&claims).await;
             worker.lose(finish.as_ref()).await;
+            worker.track_what_stays(finish.as_ref()).await;
             worker.nudge(second).await;
             workers.push(worker);
         }
@@ -377,6 +378,31 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
             })
             .collect();
         self.take_out(&orphans).await;
+    }
+
+    /// Tracks again what this run registered, where the ledger was lost meanwhile and the targets stay:
+    /// whether anybody desires them is not known, and the next run judges.
+    async fn track_what_stays(&mut self, finish: Option<&Finish>) {
+        let left: BTreeSet<Target> =
+            self.done.registered.difference(&self.done.deregistered).cloned().collect();
+        let known = finish.and_then(|finish| finish.ledger.as_ref()?.before.as_ref());
+        let is_tracked = known.map_or(left.is_empty(), |known| left.is_subset(known));
+        // Beside a controller the ledger is not ours to write.
+        if is_tracked || self.done.conflict || self.plan.is_beside_controller() {
+            return;
+        }
+        let namespace = &self.plan.binding.namespace;
+        let name = ledger::name(Flavour::LoadBalancerController, &self.plan.binding.name);
+        let key = BTreeSet::from([(namespace.clone(), name.clone())]);
+        let Some((_, Ok(stored))) = self.cluster.ledgers(&key).await.pop_first() else { return };
+        let (tracked, version) =
+            stored.map(|ledger| (ledger.targets, Some(ledger.version))).unwrap_or_default();
+        if left.is_subset(&tracked) {
+            return;
+        }
+        let all: BTreeSet<Target> = tracked.into_iter().chain(left).collect();
+        let written = self.cluster.write_ledger(namespace, &name, &all, version.as_deref()).await;
+        self.told_write(Action::WriteLedger, all.len(), written.map(|_| ()));
     }
 
     /// Says whether the ledger does not track all that was registered any more.

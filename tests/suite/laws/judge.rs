@@ -304,7 +304,12 @@ impl Judge {
                 let of_group = slots.filter(|(slot, _)| slot.group == group);
                 of_group.map(|(_, desired)| *desired).collect::<Vec<_>>()
             };
-            desired(&before) == desired(truth) && before.ledgers[*slot] == truth.ledgers[*slot]
+            let is = |truth: &Truth| {
+                [truth.present, truth.bound, truth.ours, truth.served].map(|it| it & (1 << slot))
+            };
+            desired(&before) == desired(truth)
+                && before.ledgers[*slot] == truth.ledgers[*slot]
+                && is(&before) == is(truth)
         });
         for run in &self.under_way {
             let witness = &mut self.witnesses[*run];
@@ -466,6 +471,9 @@ impl Judge {
     pub(super) fn end(&mut self, run: usize, killed: bool, disturbed: bool, stage: &Stage) {
         self.look(stage);
         self.witnesses[run].troubled |= killed;
+        if killed {
+            self.dies(run, stage);
+        }
         if !disturbed && !self.witnesses[run].troubled {
             self.has_done_its_work(run, stage);
         }
@@ -478,6 +486,17 @@ impl Judge {
                     self.blame("law 2", &format!("{} of group {group} leaked", words(target)));
                 }
             }
+        }
+    }
+
+    /// What a run registered after somebody else, another run too, had taken it out of the ledger
+    /// cannot be made good by a run that dies there.
+    fn dies(&mut self, run: usize, stage: &Stage) {
+        let own = &self.witnesses[run].own;
+        for ((group, target), (_, by_others)) in &mut self.registered_by_us {
+            let mut slots = slots_of(stage, None, *group);
+            let is_tracked = slots.any(|slot| self.truth.ledgers[slot] & target != 0);
+            *by_others |= own[*group] & target != 0 && !is_tracked;
         }
     }
 
