@@ -263,7 +263,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
             }
             Progress::Nudged(open) => tell_waiting(render::reconcile::waiting_for_controller(open)),
             Progress::Waiting(targets) => {
-                tell_waiting(render::reconcile::waiting_for_health(targets))
+                tell_waiting(render::reconcile::waiting_for_health(targets));
             }
             Progress::EventLost(event, silence) => {
                 let place = place(&event.binding, &names);
