@@ -86,6 +86,7 @@ impl Done {
 
 /// What is told while it is done.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Progress<'a> {
     /// What was observed, and the plan about to be applied.
     Planned(&'a Facts, &'a Plan),

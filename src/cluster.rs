@@ -157,6 +157,7 @@ pub trait Cluster: Send + Sync {
 
 /// Why a write to a cluster did not happen, or may not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WriteError {
     /// Somebody else wrote the object in between: observe and plan again.
     #[error("somebody else wrote it in between")]

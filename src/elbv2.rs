@@ -162,6 +162,7 @@ pub struct Registration {
 
 /// Why ELBv2 did not register or deregister.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CallError {
     /// An address of the batch is outside the VPC and needs a zone (`ValidationError`).
     #[error("{0}")]

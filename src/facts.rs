@@ -91,6 +91,7 @@ impl std::error::Error for Silence {}
 
 /// The kinds of failure that leave something unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum SilenceReason {
     /// The context's own configuration is broken: a missing file, an unreadable certificate.
     InvalidConfig,

@@ -320,6 +320,7 @@ pub enum Via {
 /// Something that can be done to a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum Action {
     /// Write the ledger.
     WriteLedger,
@@ -352,6 +353,7 @@ impl Action {
 /// Why something is withheld (`product.md` 6.1, 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum BlockedReason {
     /// Another observed binding desires the target and does not track it.
     Contested,

@@ -170,10 +170,8 @@ fn of_blocked(blocked: &BlockedReport) -> Exit {
         | BlockedReason::NotUnhealthy
         | BlockedReason::Initial => Exit::Fine,
         BlockedReason::Deferred | BlockedReason::Changed => Exit::Found,
-        BlockedReason::Silent
-        | BlockedReason::LastHealthy
-        | BlockedReason::Cap
-        | BlockedReason::NeedsYes => Exit::Incomplete,
+        // `silent`, `lastHealthy`, `cap` and `needsYes`; and what is not judged here yet is no success.
+        _ => Exit::Incomplete,
     }
 }
 

@@ -270,6 +270,8 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
                 let line = format!("warning: no event `{}` on {place}: {silence}", event.reason);
                 terminal.note(&mctg::error::escape(&line));
             }
+            // Nobody is kept waiting for what there are no words for yet.
+            _ => {}
         }
     };
     let mut report = reconciler.run(approved.as_ref(), &listener).await;

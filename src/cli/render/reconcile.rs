@@ -389,5 +389,6 @@ pub(super) fn why(reason: BlockedReason, waiting_on: &str) -> String {
         }
         BlockedReason::NotUnhealthy => "not unhealthy; --include-healthy takes it out".to_owned(),
         BlockedReason::Initial => "in its first health checks".to_owned(),
+        _ => "for a reason that `-o json` names".to_owned(),
     }
 }

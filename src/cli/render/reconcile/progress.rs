@@ -22,6 +22,7 @@ pub(crate) fn step_line(at: Duration, place: &str, step: &Step) -> String {
         Action::Deregister => ("deregistered", count(step.targets, "target")),
         Action::RemoveFinalizer => ("finalizer", "removed".to_owned()),
         Action::Nudge => ("nudged", "the controller, to look again".to_owned()),
+        other => ("done", other.as_words().to_owned()),
     };
     let line = match step.result {
         StepResult::Done => format!("{word:<13} {thing}, {place}"),
