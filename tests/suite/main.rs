@@ -5,6 +5,7 @@ mod documents;
 mod embedding;
 mod krew;
 mod laws;
+mod nudge;
 mod package;
 mod prune;
 mod reconcile;
