@@ -459,7 +459,8 @@ impl Judge {
         let Some(group) = stage.slots[slot].group else { return };
         let elsewhere = slots_of(stage, None, group)
             .filter(|other| *other != slot)
-            .fold(0, |set, s| set | self.truth.ledgers[s]);
+            // Handed over to a ledger that somebody deleted meanwhile: no run can know.
+            .fold(0, |set, s| set | self.truth.ledgers[s] | witness.tracked[s]);
         let leaked = lost & witness.registered[group] & !elsewhere;
         if leaked != 0 {
             self.blame("law 2", &format!("{} left the ledger, still registered", words(leaked)));
