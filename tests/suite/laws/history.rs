@@ -23,7 +23,9 @@ pub(super) struct Layout {
     pub(super) groups: Vec<Kind>,
     /// How many targets a group takes.
     pub(super) quota: Option<u32>,
-    /// Whether controllers take over in the end.
+    /// Whether all gets calm in the end, and a last run makes everything right.
+    pub(super) settles: bool,
+    /// Whether controllers take over then.
     pub(super) succession: bool,
 }
 

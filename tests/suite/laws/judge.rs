@@ -49,6 +49,8 @@ pub(super) struct Witness {
     registered: Vec<Set>,
     held: Vec<Held>,
     ours: Slots,
+    /// What each slot's binding was when that reading began.
+    standing: Vec<[bool; 4]>,
     /// What it was told in its last reading.
     ledgers: Vec<Option<Set>>,
     healthy: Vec<Set>,
@@ -177,6 +179,7 @@ impl Judge {
         witness.registered.clone_from(&truth.registered);
         witness.held.clone_from(&truth.held);
         witness.ours = truth.ours;
+        witness.standing = (0..slots).map(|slot| truth.standing(slot)).collect();
         witness.ledgers = vec![None; slots];
         witness.healthy = vec![0; truth.registered.len()];
         witness.serving = vec![0; truth.registered.len()];
@@ -260,6 +263,14 @@ impl Judge {
         if witness.readings < 2 {
             self.blame("law 7", "nudged after one reading only");
         }
+        let was = |before: &[Set], now: &[Set]| before[slot] == now[slot];
+        let is_as_read = was(&witness.desired, &self.truth.desired)
+            && was(&witness.tracked, &self.truth.ledgers)
+            && witness.standing[slot] == self.truth.standing(slot);
+        if !is_as_read {
+            // That wakes the controller, nudged or not.
+            return;
+        }
         // In the middle of a pass it will change what was read, and look again by itself.
         if stage.worker(stage.slots[slot].cluster).as_ref().is_some_and(Worker::is_busy) {
             return;
@@ -304,12 +315,9 @@ impl Judge {
                 let of_group = slots.filter(|(slot, _)| slot.group == group);
                 of_group.map(|(_, desired)| *desired).collect::<Vec<_>>()
             };
-            let is = |truth: &Truth| {
-                [truth.present, truth.bound, truth.ours, truth.served].map(|it| it & (1 << slot))
-            };
             desired(&before) == desired(truth)
                 && before.ledgers[*slot] == truth.ledgers[*slot]
-                && is(&before) == is(truth)
+                && before.standing(*slot) == truth.standing(*slot)
         });
         for run in &self.under_way {
             let witness = &mut self.witnesses[*run];
@@ -451,7 +459,8 @@ impl Judge {
         let Some(group) = stage.slots[slot].group else { return };
         let elsewhere = slots_of(stage, None, group)
             .filter(|other| *other != slot)
-            .fold(0, |set, s| set | self.truth.ledgers[s]);
+            // Handed over to a ledger that somebody deleted meanwhile: no run can know.
+            .fold(0, |set, s| set | self.truth.ledgers[s] | witness.tracked[s]);
         let leaked = lost & witness.registered[group] & !elsewhere;
         if leaked != 0 {
             self.blame("law 2", &format!("{} left the ledger, still registered", words(leaked)));

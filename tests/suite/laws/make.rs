@@ -30,14 +30,14 @@ impl History {
         let reuse = if dice.chance(25) { reuse(&mut dice, &layout) } else { None };
         match dice.below(100) {
             _ if reuse.is_some() => events.extend(reuse.into_iter().flatten()),
-            0..50 => events.push(Event::Converge),
-            50..75 => {
+            0..65 => events.push(Event::Converge),
+            65..80 => {
                 events.push(Event::Run(Run { acting: 7, seeing: 7, ..Run::default() }));
                 events.push(Event::Wait { seconds: 100 });
             }
             _ => {}
         }
-        for _ in 0..dice.between(2, 7) {
+        for _ in 0..dice.between(2, 6) {
             let event = match dice.below(100) {
                 0..31 => {
                     events.push(Event::Run(run(&mut dice, &layout, 0)));
@@ -93,8 +93,10 @@ fn layout(dice: &mut Dice) -> Layout {
         })
         .collect();
     let quota = dice.chance(8).then(|| u32::try_from(dice.between(1, 4)).unwrap_or(1));
-    let succession = dice.chance(25);
-    Layout { controllers, slots, groups, quota, succession }
+    // That is the dearest part of a history.
+    let settles = dice.chance(50);
+    let succession = dice.chance(30);
+    Layout { controllers, slots, groups, quota, settles, succession }
 }
 
 fn event(dice: &mut Dice, layout: &Layout) -> Event {

@@ -77,7 +77,9 @@ pub(super) fn play(history: &History, plant: Option<Plant>) -> Vec<String> {
     for event in &history.events {
         play.happen(event);
     }
-    play.settle();
+    if history.layout.settles {
+        play.settle();
+    }
     std::mem::take(&mut play.judge().violations)
 }
 

@@ -56,6 +56,13 @@ impl Held {
     }
 }
 
+impl Truth {
+    /// What a slot's binding is: there, not being deleted, this program's, with its Service.
+    pub(super) fn standing(&self, slot: usize) -> [bool; 4] {
+        [self.present, self.bound, self.ours, self.served].map(|slots| slots & (1 << slot) != 0)
+    }
+}
+
 impl Stage {
     /// The truth of this moment.
     pub(super) fn truth(&self) -> Truth {
