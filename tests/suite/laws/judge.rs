@@ -47,6 +47,8 @@ pub(super) struct Witness {
     desired: Vec<Set>,
     tracked: Vec<Set>,
     registered: Vec<Set>,
+    /// What each slot desired at any time since then: a pod that went wakes its controller by itself.
+    ever_desired: Vec<Set>,
     held: Vec<Held>,
     ours: Slots,
     /// What each slot's binding was when that reading began.
@@ -175,6 +177,7 @@ impl Judge {
         witness.readings += 1;
         witness.asked = 0;
         witness.desired.clone_from(&truth.desired);
+        witness.ever_desired.clone_from(&truth.desired);
         witness.tracked.clone_from(&truth.ledgers);
         witness.registered.clone_from(&truth.registered);
         witness.held.clone_from(&truth.held);
@@ -265,6 +268,7 @@ impl Judge {
         }
         let was = |before: &[Set], now: &[Set]| before[slot] == now[slot];
         let is_as_read = was(&witness.desired, &self.truth.desired)
+            && was(&witness.ever_desired, &self.truth.desired)
             && was(&witness.tracked, &self.truth.ledgers)
             && witness.standing[slot] == self.truth.standing(slot);
         if !is_as_read {
@@ -330,6 +334,7 @@ impl Judge {
             and(&mut witness.desired, &self.truth.desired);
             and(&mut witness.registered, &self.truth.registered);
             or(&mut witness.tracked, &self.truth.ledgers);
+            or(&mut witness.ever_desired, &self.truth.desired);
             witness.held.iter_mut().zip(&self.truth.held).for_each(|(held, now)| held.add(*now));
             witness.ours |= self.truth.ours;
         }
