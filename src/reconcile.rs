@@ -50,12 +50,12 @@ pub struct Options {
     /// The contexts that are not among the clusters, as the caller wishes.
     pub left_out: BTreeSet<String>,
     /// Of the clusters, those that somebody declared gone for good (see
-    /// [`observe::lost`](crate::observe::lost)).
+    /// [`observe::lost`]).
     pub lost: BTreeSet<String>,
     /// How long to wait for controllers that were nudged, and until nothing that was registered is
     /// `initial`; none does not wait.
     pub wait: Option<Wait>,
-    /// Whether to write [events](crate::events) on the bindings for what changed or was withheld.
+    /// Whether to write [events] on the bindings for what changed or was withheld.
     pub events: bool,
     /// Asks the run to end early: it makes no call any more, and reports what was left. The
     /// adapters of both doors take the same handle, so that they try nothing again either.
