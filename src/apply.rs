@@ -144,7 +144,7 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
             worker.register_the_rest().await;
             worker.take_back(&claims).await;
             worker.lose(finish.as_ref()).await;
-            worker.track_what_stays(finish.as_ref()).await;
+            worker.track_what_stays(second, finish.as_ref()).await;
             worker.nudge(second).await;
             workers.push(worker);
         }
@@ -383,7 +383,11 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
 
     /// Tracks again what this run registered, where the ledger was lost meanwhile and the targets stay:
     /// whether anybody desires them is not known, and the next run judges.
-    async fn track_what_stays(&mut self, finish: Option<&Finish>) {
+    async fn track_what_stays(&mut self, second: Option<&BindingPlan>, finish: Option<&Finish>) {
+        // A binding that became exclusive meanwhile has a controller that takes out what it does not know.
+        if second.is_some_and(|second| matches!(second.standing, Standing::Skipped(_))) {
+            return;
+        }
         let left: BTreeSet<Target> =
             self.done.registered.difference(&self.done.deregistered).cloned().collect();
         let known = finish.and_then(|finish| finish.ledger.as_ref()?.before.as_ref());
