@@ -22,7 +22,7 @@ use crate::concurrent::boxed;
 use crate::elbv2::{Access, LoadBalancers};
 use crate::events::Event;
 use crate::facts::{Facts, Silence, SilenceReason};
-use crate::ledger;
+use crate::ledger::{self, Ledger};
 use crate::plan::{
     self, Action, BindingPlan, Blocked, Claims, Finish, LedgerPlan, Nudge, Plan, Standing,
     Unrepaired, Via,
@@ -116,8 +116,8 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
     read_again: impl AsyncFnOnce() -> Plan,
     listener: Listener<'_>,
 ) -> Vec<Done> {
-    let ready: Vec<&BindingPlan> =
-        plan.bindings.iter().filter(|plan| is_actionable(plan) && !plan.is_empty()).collect();
+    let is_ready = |plan: &&BindingPlan| plan.standing == Standing::Ready && !plan.is_empty();
+    let ready: Vec<&BindingPlan> = plan.bindings.iter().filter(is_ready).collect();
     let making_room = ready.iter().filter(|plan| !plan.deregister.is_empty());
     let making_room: BTreeSet<&TargetGroupArn> =
         making_room.filter_map(|plan| plan.arn.as_ref()).collect();
@@ -158,11 +158,6 @@ async fn lost_anything<C: Cluster, L: LoadBalancers>(workers: &[Worker<'_, C, L>
     let asking = workers.iter().filter(|worker| !worker.done.registered.is_empty());
     let lost = asking.map(Worker::has_lost_entries);
     boxed(lost).buffered(BINDINGS_AT_ONCE).any(std::future::ready).await
-}
-
-/// Says whether a plan may be acted on.
-fn is_actionable(plan: &BindingPlan) -> bool {
-    plan.standing == Standing::Ready
 }
 
 /// One binding's work.
@@ -396,10 +391,8 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
         if is_tracked || self.done.conflict || self.plan.is_beside_controller() {
             return;
         }
-        let namespace = &self.plan.binding.namespace;
-        let name = ledger::name(Flavour::LoadBalancerController, &self.plan.binding.name);
-        let key = BTreeSet::from([(namespace.clone(), name.clone())]);
-        let Some((_, Ok(stored))) = self.cluster.ledgers(&key).await.pop_first() else { return };
+        let (namespace, name) = (&self.plan.binding.namespace, self.ledger_name());
+        let Some(stored) = self.stored_ledger().await else { return };
         let (tracked, version) =
             stored.map(|ledger| (ledger.targets, Some(ledger.version))).unwrap_or_default();
         if left.is_subset(&tracked) {
@@ -412,17 +405,22 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
 
     /// Says whether the ledger does not track all that was registered any more.
     async fn has_lost_entries(&self) -> bool {
-        let flavour = Flavour::LoadBalancerController;
-        let key =
-            (self.plan.binding.namespace.clone(), ledger::name(flavour, &self.plan.binding.name));
-        match self.cluster.ledgers(&BTreeSet::from([key])).await.pop_first() {
-            Some((_, Ok(ledger))) => {
-                let tracked = ledger.map(|ledger| ledger.targets).unwrap_or_default();
-                !self.done.registered.is_subset(&tracked)
-            }
-            // It cannot be read: whoever reads it again will not do better.
-            _ => false,
-        }
+        // It cannot be read: whoever reads it again will not do better.
+        let Some(ledger) = self.stored_ledger().await else { return false };
+        let tracked = ledger.map(|ledger| ledger.targets).unwrap_or_default();
+        !self.done.registered.is_subset(&tracked)
+    }
+
+    /// Reads the binding's ledger as it is now: `Some(None)` without a ConfigMap, `None` where that is
+    /// not known.
+    async fn stored_ledger(&self) -> Option<Option<Ledger>> {
+        let key = (self.plan.binding.namespace.clone(), self.ledger_name());
+        let (_, ledger) = self.cluster.ledgers(&BTreeSet::from([key])).await.pop_first()?;
+        ledger.ok()
+    }
+
+    fn ledger_name(&self) -> String {
+        ledger::name(Flavour::LoadBalancerController, &self.plan.binding.name)
     }
 
     /// Says whether nothing stands in the way of this binding's further steps.
