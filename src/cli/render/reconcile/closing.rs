@@ -33,7 +33,7 @@ pub(crate) fn closing(
         }
         // What a controller has not done in time, and what is known of why.
         if report.timed_out
-            && binding.plan.nudge.as_ref().is_some_and(|nudge| nudge.verified == Some(false))
+            && is_unverified(binding)
             && let Some(reason) = &binding.reason
         {
             marked(&format!("{}: {}", binding_name(binding, &names), escape(reason)), look, out)?;
@@ -138,19 +138,11 @@ fn by_controllers(report: &Reconcile) -> String {
 
 /// What goes on without a run that was stopped.
 fn goes_on(report: &Reconcile) -> String {
-    let is_nudged = |binding: &&BindingReport| {
-        let mut steps = binding.steps.iter();
-        steps.any(|step| step.action == Action::Nudge && step.result == StepResult::Done)
-    };
-    let verified = |binding: &BindingReport| {
-        binding.plan.nudge.as_ref().is_some_and(|nudge| nudge.verified == Some(true))
-    };
-    let unverified = |binding: &&BindingReport| is_nudged(binding) && !verified(binding);
     let mut text = String::new();
     let checked: Vec<String> = report
         .bindings
         .iter()
-        .filter(|binding| !unverified(binding))
+        .filter(|binding| !is_unverified(binding))
         .flat_map(|binding| &binding.waiting_for)
         .map(ToString::to_string)
         .collect();
@@ -158,7 +150,7 @@ fn goes_on(report: &Reconcile) -> String {
         let checked = escape(&checked.join(", "));
         text.push_str(&format!(" In their first health checks, which go on: {checked}."));
     }
-    let nudged = report.bindings.iter().filter(unverified).count();
+    let nudged = report.bindings.iter().filter(|binding| is_unverified(binding)).count();
     if nudged > 0 {
         let of = count(nudged, "binding");
         text.push_str(&format!(
@@ -166,6 +158,11 @@ fn goes_on(report: &Reconcile) -> String {
         ));
     }
     text
+}
+
+/// Says whether its controller was nudged, and not all of what that was to do was seen done.
+fn is_unverified(binding: &BindingReport) -> bool {
+    binding.plan.nudge.as_ref().is_some_and(|nudge| nudge.verified == Some(false))
 }
 
 /// What a run that was stopped leaves: law 2 makes it little.
