@@ -283,15 +283,7 @@ async fn reconcile<C: Cluster, L: LoadBalancers>(
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
-    let (contexts, findings) = (&report.contexts, &report.findings);
-    tell_incompleteness(
-        world,
-        contexts,
-        findings,
-        global.output,
-        report.unclaimed.is_some(),
-        terminal,
-    );
+    tell_unread(world, &report, global.output, terminal);
     Ok(exit)
 }
 
@@ -321,16 +313,20 @@ async fn plan_only<C: Cluster, L: LoadBalancers>(
         }
         _ => reconcile_document(&report, global.output, out),
     })?;
-    let (contexts, findings) = (&report.contexts, &report.findings);
-    tell_incompleteness(
-        world,
-        contexts,
-        findings,
-        global.output,
-        report.unclaimed.is_some(),
-        terminal,
-    );
+    tell_unread(world, &report, global.output, terminal);
     Ok(exit)
+}
+
+/// Says on stderr what a plan or a run did without.
+fn tell_unread<C, L>(
+    world: &World<'_, C, L>,
+    report: &Reconcile,
+    output: Output,
+    terminal: &Terminal,
+) {
+    let (contexts, findings, prunes) =
+        (&report.contexts, &report.findings, report.unclaimed.is_some());
+    tell_incompleteness(world, contexts, findings, output, prunes, terminal);
 }
 
 fn reconcile_document(
