@@ -3,6 +3,7 @@
 //! One narrow trait in our own words. `kube` (the adapter) and the simulator implement it; no
 //! Kubernetes type passes this door.
 
+mod changes;
 mod controllers;
 mod differences;
 mod errors;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use crate::binding::{Binding, Flavour};
+use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence};
@@ -144,6 +146,55 @@ pub trait Cluster: Send + Sync {
         namespace: &str,
         name: &str,
         uid: &str,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Creates a binding, or makes it what the manifest says, by server-side apply; nothing changes
+    /// where it is that already. With `takes_over`, fields that another manager set are set too. With
+    /// `rehearse` the API server checks it and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where another manager set a field to something else.
+    fn apply_binding(
+        &self,
+        manifest: &Manifest,
+        takes_over: bool,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Deletes a binding of exactly this UID; one that is gone is fine. With `rehearse` the API server
+    /// checks it and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where it is another binding of that name.
+    fn delete_binding(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Reads a note of this program (a ConfigMap); `None` where there is none.
+    fn note(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> impl Future<Output = Reading<Option<Note>>> + Send;
+
+    /// Writes a note: creates it where it has no version, else replaces exactly that version. With
+    /// `rehearse` the API server checks it and changes nothing. It is deleted as a ledger is.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where somebody wrote (or created, or deleted) it in between.
+    fn write_note(
+        &self,
+        namespace: &str,
+        name: &str,
+        note: &Note,
+        rehearse: bool,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
     /// Writes an event: creates the object of its [name](Event::name), or where that is there

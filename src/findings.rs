@@ -45,6 +45,12 @@ pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection)
     findings
 }
 
+/// Finds what could not be read, and no more.
+pub(crate) fn unread(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
+    let all = Selection { all: true, ..Selection::default() };
+    reading::findings(facts, groups, &all)
+}
+
 /// Says whether the binding that a finding concerns asks to leave it out.
 fn is_left_out(finding: &Finding, groups: &[&GroupView<'_>]) -> bool {
     let concerns = |binding: &&BindingView<'_>| {

@@ -54,6 +54,7 @@
 
 pub mod apply;
 pub mod binding;
+pub mod change;
 pub mod checkpoint;
 pub mod class;
 pub mod cluster;

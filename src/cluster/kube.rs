@@ -20,6 +20,7 @@ use super::objects as wire;
 use super::translate;
 use super::{Cluster, WriteError};
 use crate::binding::{Binding, Flavour};
+use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
@@ -395,6 +396,39 @@ impl Cluster for KubeCluster {
         uid: &str,
     ) -> Result<(), WriteError> {
         self.drop_finalizer(namespace, name, uid).await
+    }
+
+    async fn apply_binding(
+        &self,
+        manifest: &Manifest,
+        takes_over: bool,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.put_binding(manifest, takes_over, rehearse).await
+    }
+
+    async fn delete_binding(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.drop_binding(namespace, name, uid, rehearse).await
+    }
+
+    async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
+        self.get_note(namespace, name).await
+    }
+
+    async fn write_note(
+        &self,
+        namespace: &str,
+        name: &str,
+        note: &Note,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.put_note(namespace, name, note, rehearse).await
     }
 
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {

@@ -60,6 +60,10 @@ pub enum Request {
     /// Make a controller look again.
     Nudge,
     RecordEvent,
+    ApplyBinding,
+    DeleteBinding,
+    ReadNote,
+    WriteNote,
 }
 
 impl Request {
@@ -83,6 +87,10 @@ impl Request {
             Self::RemoveFinalizer => "RemoveFinalizer",
             Self::Nudge => "Nudge",
             Self::RecordEvent => "RecordEvent",
+            Self::ApplyBinding => "ApplyBinding",
+            Self::DeleteBinding => "DeleteBinding",
+            Self::ReadNote => "ReadNote",
+            Self::WriteNote => "WriteNote",
         }
     }
 }

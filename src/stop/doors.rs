@@ -7,6 +7,7 @@ use futures::FutureExt;
 
 use super::{Stop, Unheard};
 use crate::binding::{Binding, Flavour};
+use crate::change::{Manifest, Note};
 use crate::cluster::{Cluster, WriteError};
 use crate::elbv2::{Access, CallError, LoadBalancers, Registration};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
@@ -199,6 +200,39 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         is_absent: bool,
     ) -> Result<(), WriteError> {
         self.write(self.door.nudge(namespace, name, uid, is_absent)).await
+    }
+
+    async fn apply_binding(
+        &self,
+        manifest: &Manifest,
+        takes_over: bool,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.apply_binding(manifest, takes_over, rehearse)).await
+    }
+
+    async fn delete_binding(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.delete_binding(namespace, name, uid, rehearse)).await
+    }
+
+    async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
+        self.read(self.door.note(namespace, name)).await
+    }
+
+    async fn write_note(
+        &self,
+        namespace: &str,
+        name: &str,
+        note: &Note,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.write_note(namespace, name, note, rehearse)).await
     }
 
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::state::{SimPod, StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
 use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
+use crate::change::{Manifest, Note};
 use crate::cluster::{Cluster as Door, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
@@ -170,6 +171,13 @@ impl Door for Cluster {
     ) -> Result<(), WriteError> {
         self.call(Request::DeleteLedger, Some(namespace).into(), |state| {
             let key = key(namespace, name);
+            if let Some(note) = state.notes.get(&key) {
+                if note.version.as_deref() != Some(version) {
+                    return Err(WriteError::Conflict);
+                }
+                state.notes.remove(&key);
+                return Ok(());
+            }
             match state.ledgers.get(&key) {
                 Some(stored) if stored.version.to_string() != version => Err(WriteError::Conflict),
                 _ => {
@@ -221,6 +229,70 @@ impl Door for Cluster {
                 _ => return Ok(()),
             }
             state.collect_bindings();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn apply_binding(
+        &self,
+        manifest: &Manifest,
+        // Simulated fields have no managers.
+        _takes_over: bool,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::ApplyBinding, Some(manifest.namespace.as_str()).into(), |state| {
+            if !rehearse {
+                state.apply(manifest);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_binding(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::DeleteBinding, Some(namespace).into(), |state| {
+            match state.binding_mut(namespace, name) {
+                Some(binding) if binding.uid != uid => Err(WriteError::Conflict),
+                Some(binding) if binding.is_being_deleted() => Ok(()),
+                Some(_) if !rehearse => {
+                    state.delete_binding(namespace, name);
+                    Ok(())
+                }
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
+        self.read(Request::ReadNote, Some(namespace).into(), |state| {
+            state.notes.get(&key(namespace, name)).cloned()
+        })
+        .await
+    }
+
+    async fn write_note(
+        &self,
+        namespace: &str,
+        name: &str,
+        note: &Note,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::WriteNote, Some(namespace).into(), |state| {
+            let stored = state.notes.get(&key(namespace, name));
+            if stored.and_then(|stored| stored.version.clone()) != note.version {
+                return Err(WriteError::Conflict);
+            }
+            if !rehearse {
+                state.put_note(namespace, name, &note.data);
+            }
             Ok(())
         })
         .await

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::binding::{
     Binding, BindingSpec, Flavour, IpAddressType, PortRef, ServiceRef, TargetType,
 };
+use crate::change::{Manifest, Note};
 use crate::endpoints::{
     AddressFamily, EndpointSlice, GATE_PREFIX, Node, NodeReady, Pod, PodName, Service, ServicePort,
     ServiceType, SliceEndpoint, SlicePort,
@@ -35,6 +36,9 @@ pub struct ClusterState {
     pub nodes: BTreeMap<String, Node>,
     /// The ConfigMaps that are ledgers.
     pub ledgers: BTreeMap<String, StoredLedger>,
+    /// The notes of this program.
+    #[serde(default)]
+    pub notes: BTreeMap<String, Note>,
     /// The controllers.
     pub controllers: Vec<Controller>,
     /// This program's own CronJobs.
@@ -191,6 +195,7 @@ impl ClusterState {
             extra_slices: Vec::new(),
             nodes: BTreeMap::new(),
             ledgers: BTreeMap::new(),
+            notes: BTreeMap::new(),
             controllers: Vec::new(),
             reconcilers: Vec::new(),
             has_flag: true,
@@ -345,6 +350,37 @@ impl ClusterState {
             spec: new.spec.clone(),
         };
         self.bindings.insert(binding_key(new.flavour, &new.namespace, &new.name), binding);
+    }
+
+    /// Makes a binding what a manifest says, or creates it.
+    pub(in crate::sim) fn apply(&mut self, manifest: &Manifest) {
+        let now = self.now;
+        match self.binding_mut(&manifest.namespace, &manifest.name) {
+            Some(binding) if binding.spec == manifest.spec => {}
+            Some(binding) => {
+                binding.spec = manifest.spec.clone();
+                binding.changed_at = Some(now);
+            }
+            None => self.bind(&NewBinding {
+                namespace: manifest.namespace.clone(),
+                name: manifest.name.clone(),
+                flavour: Flavour::LoadBalancerController,
+                labels: BTreeMap::new(),
+                spec: manifest.spec.clone(),
+            }),
+        }
+    }
+
+    /// Writes a note.
+    pub(in crate::sim) fn put_note(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        data: &BTreeMap<String, String>,
+    ) {
+        self.sequence += 1;
+        let note = Note { data: data.clone(), version: Some(self.sequence.to_string()) };
+        self.notes.insert(key(namespace, name), note);
     }
 
     /// The bindings of a flavour.

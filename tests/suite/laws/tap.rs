@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use mctg::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
+use mctg::change::{Manifest, Note};
 use mctg::cluster::{Cluster, WriteError};
 use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
 use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
@@ -329,6 +330,39 @@ impl Cluster for ClusterDoor {
         play.judge().changed(self.line.run, answer.is_ok(), &play.stage);
         self.line.step().await;
         answer
+    }
+
+    async fn apply_binding(
+        &self,
+        manifest: &Manifest,
+        takes_over: bool,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.inner.apply_binding(manifest, takes_over, rehearse).await
+    }
+
+    async fn delete_binding(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.inner.delete_binding(namespace, name, uid, rehearse).await
+    }
+
+    async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
+        self.inner.note(namespace, name).await
+    }
+
+    async fn write_note(
+        &self,
+        namespace: &str,
+        name: &str,
+        note: &Note,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.inner.write_note(namespace, name, note, rehearse).await
     }
 
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
