@@ -372,6 +372,18 @@ impl ChangeAction {
         }
     }
 
+    /// Whether it takes something away.
+    pub fn takes_away(self) -> bool {
+        match self {
+            Self::ApplyBinding | Self::WriteNote => false,
+            Self::DeleteBinding
+            | Self::DeleteNote
+            | Self::DeleteLedger
+            | Self::RemoveFinalizer
+            | Self::Deregister => true,
+        }
+    }
+
     /// The action once it is done, in one word.
     pub fn as_done(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 //! decided in the library.
 
 mod args;
+mod change;
 mod complete;
 mod contexts;
 mod credentials;

@@ -342,7 +342,7 @@ fn reconcile_document(
 }
 
 /// Marks a report as simulated; what it offers to paste stays on the simulated clusters too.
-fn mark_demo(demo: bool, mark: &mut bool, findings: &mut [Finding]) {
+pub(super) fn mark_demo(demo: bool, mark: &mut bool, findings: &mut [Finding]) {
     *mark = demo;
     if demo {
         for fix in findings.iter_mut().filter_map(|finding| finding.fix.as_mut()) {
@@ -397,7 +397,7 @@ fn options<C, L>(world: &World<'_, C, L>, request: &Request) -> Options {
 
 /// Says on stderr how to leave out what did not answer; and what was not read, where lines about
 /// bindings cannot.
-fn tell_incompleteness<C, L>(
+pub(super) fn tell_incompleteness<C, L>(
     world: &World<'_, C, L>,
     contexts: &[ContextReport],
     findings: &[Finding],
