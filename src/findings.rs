@@ -5,6 +5,7 @@
 pub mod catalogue;
 mod controllers;
 mod drift;
+mod owners;
 mod reading;
 mod sharing;
 mod targets;
@@ -27,11 +28,13 @@ use crate::view::{BindingView, GroupView};
 pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection) -> Vec<Finding> {
     let mut findings = reading::findings(facts, groups, selection);
     findings.extend(controllers::findings(facts, groups));
+    findings.extend(owners::orphan_ledgers(facts, groups, selection));
     for group in groups {
         let chosen: Vec<usize> = (0..group.bindings.len())
             .filter(|index| selection.chooses(group, &group.bindings[*index]))
             .collect();
         findings.extend(sharing::findings(group, &chosen));
+        findings.extend(owners::findings(facts, group, &chosen));
         findings.extend(targets::findings(group, &chosen, facts.observed_at));
         findings.extend(unclaimed::finding(facts, group));
         findings.extend(traffic::findings(group));

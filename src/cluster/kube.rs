@@ -4,6 +4,7 @@
 //! whoever embeds it hands in a client.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::kube::Client;
@@ -25,6 +26,7 @@ use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::stop::Stop;
 use crate::target::Target;
 
@@ -64,6 +66,8 @@ pub struct KubeCluster {
     door: Result<Door, Silence>,
     /// Set once the server has shown that it is a Kubernetes API.
     proven: OnceCell<()>,
+    /// The versions in which kinds that are not built in are served, where that is known.
+    versions: Mutex<BTreeMap<Kind, &'static str>>,
 }
 
 impl KubeCluster {
@@ -80,7 +84,14 @@ impl KubeCluster {
             timeout: settings.timeout,
             stop: Stop::default(),
         });
-        Self { context, settings, default_namespace, door, proven: OnceCell::new() }
+        Self {
+            context,
+            settings,
+            default_namespace,
+            door,
+            proven: OnceCell::new(),
+            versions: Mutex::default(),
+        }
     }
 
     /// Makes a cluster that answers every question with the same silence: its configuration is so
@@ -89,7 +100,14 @@ impl KubeCluster {
         let default_namespace =
             settings.default_namespace.clone().unwrap_or_else(|| "default".to_owned());
         let context = context.into();
-        Self { context, settings, default_namespace, door: Err(silence), proven: OnceCell::new() }
+        Self {
+            context,
+            settings,
+            default_namespace,
+            door: Err(silence),
+            proven: OnceCell::new(),
+            versions: Mutex::default(),
+        }
     }
 
     /// Sends nothing any more once it is asked to stop, and nothing again that failed.
@@ -103,6 +121,16 @@ impl KubeCluster {
 
     pub(super) fn door(&self) -> Result<&Door, Failure> {
         self.door.as_ref().map_err(|silence| Failure { status: None, silence: silence.clone() })
+    }
+
+    /// The version in which a kind is served, where that was found out.
+    pub(super) fn known_version(&self, kind: Kind) -> Option<&'static str> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&kind).copied()
+    }
+
+    /// Keeps the version in which a kind is served. That one is not served is not kept: it may come.
+    pub(super) fn remember_version(&self, kind: Kind, version: &'static str) {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, version);
     }
 
     pub(super) async fn list<T: DeserializeOwned>(
@@ -357,6 +385,22 @@ impl Cluster for KubeCluster {
         ledgers
     }
 
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.read_object(key).await.map_err(silence)
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.list_objects(kind, namespace).await.map_err(silence)
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.list_ledger_names(namespace).await.map_err(silence)
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.send_patch(patch, rehearse).await
+    }
+
     async fn write_ledger(
         &self,
         namespace: &str,
@@ -455,7 +499,7 @@ pub(super) fn group(flavour: Flavour) -> &'static str {
     }
 }
 
-fn within(what: &str, namespace: Option<&str>) -> String {
+pub(super) fn within(what: &str, namespace: Option<&str>) -> String {
     match namespace {
         Some(namespace) => format!("{what} in namespace `{namespace}`"),
         None => what.to_owned(),

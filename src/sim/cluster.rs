@@ -2,6 +2,7 @@
 
 mod access;
 mod controller;
+mod owners;
 mod state;
 
 use std::fmt;
@@ -54,6 +55,14 @@ pub enum Request {
     PodsWithAddress,
     Nodes,
     ReadLedger,
+    /// Read an object around bindings.
+    ReadObject,
+    /// List objects around bindings.
+    ListObjects,
+    /// List the names of ledgers.
+    LedgerNames,
+    /// Patch an object around bindings.
+    PatchObject,
     WriteLedger,
     DeleteLedger,
     RemoveFinalizer,
@@ -82,6 +91,10 @@ impl Request {
             Self::PodsWithAddress => "PodsWithAddress",
             Self::Nodes => "Nodes",
             Self::ReadLedger => "ReadLedger",
+            Self::ReadObject => "ReadObject",
+            Self::ListObjects => "ListObjects",
+            Self::LedgerNames => "LedgerNames",
+            Self::PatchObject => "PatchObject",
             Self::WriteLedger => "WriteLedger",
             Self::DeleteLedger => "DeleteLedger",
             Self::RemoveFinalizer => "RemoveFinalizer",

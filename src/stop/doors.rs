@@ -17,6 +17,7 @@ use crate::facts::{
     TargetGroup,
 };
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::target::{Target, TargetDescription, TargetGroupArn};
 
 /// A door that is closed once somebody asked to stop.
@@ -162,6 +163,22 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
             names.iter().map(|name| (name.clone(), Err(fault()))).collect()
         };
         self.stop.call(self.door.ledgers(names)).await.unwrap_or_else(silent)
+    }
+
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.read(self.door.object(key)).await
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.read(self.door.objects(kind, namespace)).await
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.read(self.door.ledger_names(namespace)).await
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.write(self.door.patch_object(patch, rehearse)).await
     }
 
     async fn write_ledger(
