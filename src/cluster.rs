@@ -18,6 +18,8 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
+use serde_json::Value;
+
 use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
@@ -123,6 +125,19 @@ pub trait Cluster: Send + Sync {
         patch: &Patch,
         rehearse: bool,
     ) -> impl Future<Output = Result<Object, WriteError>> + Send;
+
+    /// Creates an object around bindings from its manifest, in the version that is served. `rehearse` as
+    /// in [`patch_object`](Self::patch_object).
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where there is one of that name already.
+    fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
     /// Writes a ledger: creates it where `version` is none, else replaces `data.targets` of exactly
     /// that version. Other keys, labels and annotations stay.

@@ -173,7 +173,7 @@ fn minute(at: Timestamp) -> String {
 }
 
 /// Lists the first few targets, and says how many more there are.
-fn listed(targets: &[&Target]) -> String {
+pub(crate) fn listed(targets: &[&Target]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<String> = targets.iter().take(SHOWN).map(ToString::to_string).collect();
     match targets.len().saturating_sub(SHOWN) {
@@ -183,7 +183,7 @@ fn listed(targets: &[&Target]) -> String {
 }
 
 /// Says a number of things, in the singular or the plural.
-fn counted(number: usize, thing: &str) -> String {
+pub(crate) fn counted(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 

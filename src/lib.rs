@@ -61,6 +61,7 @@ pub mod class;
 pub mod cluster;
 mod concurrent;
 pub mod elbv2;
+pub mod enable;
 pub mod endpoints;
 pub mod error;
 pub mod events;

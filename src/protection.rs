@@ -58,16 +58,29 @@ impl Place<'_> {
     ///
     /// The entry of the annotation that is no attribute: the controller refuses that list too.
     pub fn protect(&self) -> Result<Option<Patch>, InvalidAttributes> {
+        self.set("true")
+    }
+
+    /// The patch that turns protection off, in so many words; none where it is not to be written there.
+    ///
+    /// # Errors
+    ///
+    /// As [`protect`](Self::protect).
+    pub fn unprotect(&self) -> Result<Option<Patch>, InvalidAttributes> {
+        self.set("false")
+    }
+
+    fn set(&self, value: &str) -> Result<Option<Patch>, InvalidAttributes> {
         Ok(match self {
             Self::Annotation { object, key } => {
                 let text = object.annotation(key).unwrap_or_default();
-                let set = attributes::set(text, DELETION_PROTECTION, "true")?;
+                let set = attributes::set(text, DELETION_PROTECTION, value)?;
                 (set != text)
                     .then(|| object.patch(json!({"metadata": {"annotations": {*key: set}}})))
             }
             Self::Configuration(object) => {
                 let mut list = object.list(&["loadBalancerAttributes"]).to_vec();
-                let entry = json!({"key": DELETION_PROTECTION, "value": "true"});
+                let entry = json!({"key": DELETION_PROTECTION, "value": value});
                 match list.iter_mut().find(|it| it["key"] == DELETION_PROTECTION) {
                     Some(it) => *it = entry,
                     None => list.push(entry),

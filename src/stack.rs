@@ -75,12 +75,12 @@ impl Wanted {
         self.single.insert(Key::new(kind, namespace, name));
     }
 
-    fn all(&mut self, kind: Kind, namespace: Option<&str>) {
+    pub(crate) fn all(&mut self, kind: Kind, namespace: Option<&str>) {
         self.lists.insert((kind, namespace.map(str::to_owned)));
     }
 
     /// Leaves out what was read.
-    fn beyond(mut self, objects: &Objects) -> Self {
+    pub(crate) fn beyond(mut self, objects: &Objects) -> Self {
         self.lists.retain(|it| {
             !objects.lists.contains_key(it) && !objects.lists.contains_key(&(it.0, None))
         });
@@ -390,7 +390,7 @@ pub fn asks(object: &Object, objects: &Objects) -> Result<bool, Silence> {
 }
 
 /// Says whether a Service is the controller's (LBC 3.5, `pkg/service/service_utils.go`).
-fn service_asks(service: &Object) -> bool {
+pub(crate) fn service_asks(service: &Object) -> bool {
     if service.text(&["type"]) != Some("LoadBalancer") {
         return false;
     }

@@ -23,6 +23,7 @@ use super::args::{
     DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb,
 };
 use super::contexts::Unread;
+use super::enable;
 use super::error::CliError;
 use super::exit::{self, Exit, Thresholds};
 use super::manifests;
@@ -73,6 +74,8 @@ pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
         Verb::Status(args) => status(world, args, global, terminal).await,
         Verb::Diff(args) => diff(world, args, global, terminal).await,
         Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
+        Verb::Enable(args) => enable::enable(world, args, global, terminal).await,
+        Verb::Disable(args) => enable::disable(world, args, global, terminal).await,
         Verb::Manifests(args) => manifests::named(world, args, global, terminal).await,
         Verb::Explain(_)
         | Verb::Demo(_)

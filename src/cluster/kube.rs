@@ -11,6 +11,7 @@ use ::kube::Client;
 use ::kube::api::ListParams;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 pub use super::errors::explain;
@@ -399,6 +400,15 @@ impl Cluster for KubeCluster {
 
     async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
         self.send_patch(patch, rehearse).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.send_manifest(key, manifest, rehearse).await
     }
 
     async fn write_ledger(

@@ -2,6 +2,7 @@
 
 use ::kube::api::{ListParams, Patch as KubePatch, PatchParams, ValidationDirective};
 use ::kube::core::Request;
+use ::kube::core::request::Error as BuildError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -10,6 +11,7 @@ use super::errors::Failure;
 use super::http as door;
 use super::kube::{FIELD_MANAGER, KubeCluster};
 use super::objects as wire;
+use crate::facts::{Silence, SilenceReason};
 use crate::ledger;
 use crate::managers::Manager;
 use crate::objects::{Key, Kind, Object, Patch};
@@ -103,6 +105,35 @@ impl KubeCluster {
             Err(failure) if failure.is_not_found() => Err(WriteError::Conflict),
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    pub(super) async fn send_manifest(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        let what = format!("create {}", told(key));
+        let missing = || {
+            let message = format!("failed to {what}: the cluster does not have that type");
+            WriteError::Failed(Silence::new(SilenceReason::NotFound, message))
+        };
+        let path = self.path(key.kind, &key.namespace, &what).await?.ok_or_else(missing)?;
+        let version = self.version(key.kind, &what).await?.ok_or_else(missing)?;
+        let mut manifest = manifest.clone();
+        manifest["apiVersion"] = match key.kind.group() {
+            "" => version.into(),
+            group => format!("{group}/{version}").into(),
+        };
+        let rehearsal = if rehearse { "&dryRun=All" } else { "" };
+        let request = http::Request::post(format!(
+            "{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict{rehearsal}"
+        ))
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(manifest.to_string().into_bytes())
+        .map_err(BuildError::BuildRequest);
+        self.door()?.write(&what, request).await?;
+        Ok(())
     }
 
     /// Lists names alone: what ConfigMaps hold is nobody's business.

@@ -63,6 +63,8 @@ pub enum Request {
     LedgerNames,
     /// Patch an object around bindings.
     PatchObject,
+    /// Create an object around bindings.
+    CreateObject,
     WriteLedger,
     DeleteLedger,
     RemoveFinalizer,
@@ -95,6 +97,7 @@ impl Request {
             Self::ListObjects => "ListObjects",
             Self::LedgerNames => "LedgerNames",
             Self::PatchObject => "PatchObject",
+            Self::CreateObject => "CreateObject",
             Self::WriteLedger => "WriteLedger",
             Self::DeleteLedger => "DeleteLedger",
             Self::RemoveFinalizer => "RemoveFinalizer",

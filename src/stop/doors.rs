@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use futures::FutureExt;
+use serde_json::Value;
 
 use super::{Stop, Unheard};
 use crate::binding::{Binding, Flavour};
@@ -179,6 +180,15 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
 
     async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
         self.write(self.door.patch_object(patch, rehearse)).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.create_object(key, manifest, rehearse)).await
     }
 
     async fn write_ledger(

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::state::{SimPod, StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
 use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
@@ -165,6 +167,24 @@ impl Door for Cluster {
         let namespace = Some(patch.key.namespace.as_str()).filter(|it| !it.is_empty()).into();
         self.call(Request::PatchObject, namespace, |state| {
             state.patch_object(patch, rehearse).ok_or(WriteError::Conflict)
+        })
+        .await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::CreateObject, Some(key.namespace.as_str()).into(), |state| {
+            if state.object(key).is_some() {
+                return Err(WriteError::Conflict);
+            }
+            if !rehearse {
+                state.put_object(Object::new(key.clone(), manifest["spec"].clone()));
+            }
+            Ok(())
         })
         .await
     }

@@ -259,6 +259,15 @@ impl Cluster for ClusterDoor {
         self.inner.patch_object(patch, rehearse).await
     }
 
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &serde_json::Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.inner.create_object(key, manifest, rehearse).await
+    }
+
     async fn write_ledger(
         &self,
         namespace: &str,
