@@ -17,6 +17,7 @@ mod embedding;
 mod events;
 mod figures;
 mod findings;
+mod generated;
 mod house;
 mod in_cluster;
 mod killed;
