@@ -5,20 +5,12 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::{Cluster, until};
 use crate::support::objects::{binding, service};
+use crate::support::owners::{
+    NLB, alb_ingress, gateway, gateway_class, group_configuration, ingress_class, install_gateways,
+    load_balancer_configuration, nlb_service, route,
+};
 use crate::support::shop::{BLUE, Shop, serve, targets};
 use crate::support::standin::StandIn;
-
-const SHARED: &str = "service.beta.kubernetes.io/aws-load-balancer-multi-cluster-target-group";
-const ATTRIBUTES: &str = "service.beta.kubernetes.io/aws-load-balancer-attributes";
-
-/// The Service `shop` with an NLB of its own for its pods.
-fn nlb() -> Value {
-    let mut owner = service("default", "shop", "LoadBalancer");
-    owner["spec"]["loadBalancerClass"] = json!("service.k8s.aws/nlb");
-    owner["metadata"]["annotations"] =
-        json!({ "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type": "ip" });
-    owner
-}
 
 /// The one binding of a cluster.
 async fn only_binding(cluster: &Cluster) -> Value {
@@ -33,7 +25,7 @@ async fn a_service_gets_its_nlb_and_a_binding_that_follows_it() {
     let blue = &shop.pair.blue;
     let standin = StandIn::whole(blue, &shop.elbv2, "blue-eks").await;
     serve(blue, "shop", &BLUE).await;
-    let mut owner = nlb();
+    let mut owner = nlb_service("shop", "ip");
     blue.put(owner.clone()).await;
     standin.settled().await;
 
@@ -61,8 +53,9 @@ async fn a_service_gets_its_nlb_and_a_binding_that_follows_it() {
     assert_eq!(shop.desk.kubectl(&label).await.code, Some(0));
     standin.settled().await;
     assert_eq!(only_binding(blue).await["metadata"]["labels"]["team"], "shop", "nobody looked");
-    owner["metadata"]["annotations"][SHARED] = json!("true");
-    owner["metadata"]["annotations"][ATTRIBUTES] = json!("deletion_protection.enabled=true");
+    owner["metadata"]["annotations"][format!("{NLB}-multi-cluster-target-group")] = json!("true");
+    owner["metadata"]["annotations"][format!("{NLB}-attributes")] =
+        json!("deletion_protection.enabled=true");
     blue.put(owner.clone()).await;
     standin.settled().await;
     let generated = only_binding(blue).await;
@@ -78,7 +71,7 @@ async fn a_service_gets_its_nlb_and_a_binding_that_follows_it() {
     })
     .await;
     assert_eq!(shop.elbv2.registered(&group), targets(BLUE));
-    let annotate = format!("annotate service shop {ATTRIBUTES}-");
+    let annotate = format!("annotate service shop {NLB}-attributes-");
     assert_eq!(shop.desk.kubectl(&annotate).await.code, Some(0));
     until("the Service is gone", async || blue.get(&owner).await.is_none()).await;
     assert_eq!(blue.list(&binding("default", "", "")).await, Vec::<Value>::new());
@@ -120,4 +113,62 @@ async fn the_webhook_fills_in_and_refuses_until_nobody_is_behind_it() {
     assert!(refused.stderr.contains("failed calling webhook"), "{refused:?}");
     standin.serve_webhook().await;
     until("somebody answers", async || shop.desk.kubectl(annotate).await.code == Some(0)).await;
+}
+
+#[tokio::test]
+async fn ingresses_and_gateways_get_theirs_and_take_them_along() {
+    let shop = Shop::new().await;
+    let blue = &shop.pair.blue;
+    install_gateways(blue).await;
+    let standin = StandIn::whole(blue, &shop.elbv2, "blue-eks").await;
+    for name in ["by-ingress", "by-route"] {
+        blue.put(service("default", name, "NodePort")).await;
+    }
+    serve(blue, "by-ingress", &BLUE).await;
+    blue.put(ingress_class()).await;
+    let mut ingress = alb_ingress("by-ingress", "ip");
+    blue.put(ingress.clone()).await;
+    blue.put(gateway_class("nlb")).await;
+    let owner = gateway("front", "nlb");
+    for manifest in [
+        owner.clone(),
+        route("TCPRoute", "by-route", "front"),
+        load_balancer_configuration("front"),
+        group_configuration("by-route", "instance"),
+    ] {
+        blue.put(manifest).await;
+    }
+    standin.settled().await;
+    let by_service = async |name: &str| {
+        let all = blue.list(&binding("default", "", "")).await;
+        let found = all.into_iter().find(|it| it["spec"]["serviceRef"]["name"] == name);
+        found.expect("it was made")
+    };
+    let of_ingress = by_service("by-ingress").await;
+    assert_eq!(of_ingress["metadata"]["labels"]["ingress.k8s.aws/stack-name"], "by-ingress");
+    assert_eq!(of_ingress["spec"]["targetGroupProtocol"], "HTTP");
+    let of_route = by_service("by-route").await;
+    assert_eq!(of_route["metadata"]["labels"]["gateway.k8s.aws.nlb/stack-name"], "front");
+    assert_eq!(of_route["spec"]["targetType"], "instance");
+    let stored = blue.get(&owner).await.expect("it is there");
+    assert_eq!(stored["metadata"]["finalizers"], json!(["gateway.k8s.aws/nlb"]));
+
+    let mut shared = group_configuration("by-route", "instance");
+    shared["spec"]["defaultConfiguration"]["enableMultiCluster"] = json!(true);
+    blue.put(shared).await;
+    ingress["metadata"]["annotations"]["alb.ingress.kubernetes.io/multi-cluster-target-group"] =
+        json!("true");
+    blue.put(ingress.clone()).await;
+    standin.settled().await;
+    for name in ["by-ingress", "by-route"] {
+        assert_eq!(by_service(name).await["spec"]["multiClusterTargetGroup"], true, "{name}");
+    }
+
+    blue.delete(&ingress).await;
+    blue.delete(&owner).await;
+    until("both are gone", async || {
+        blue.get(&ingress).await.is_none() && blue.get(&owner).await.is_none()
+    })
+    .await;
+    assert_eq!(blue.list(&binding("default", "", "")).await, Vec::<Value>::new());
 }

@@ -554,8 +554,14 @@ impl Cluster {
             }
             // What was being deleted went with its finalizers.
             let _ = api.delete(&at.name, &DeleteParams::default().grace_period(0)).await;
-            if kind == "Namespace" {
-                self.finalize_namespace(&at.name).await;
+            match kind {
+                "Namespace" => self.finalize_namespace(&at.name).await,
+                // The next one of this name would be deleted in its place.
+                "CustomResourceDefinition" => {
+                    let gone = async || matches!(api.get_opt(&at.name).await, Ok(None));
+                    until("the type is gone", gone).await;
+                }
+                _ => {}
             }
         }
     }
