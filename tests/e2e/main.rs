@@ -24,6 +24,7 @@ mod killed;
 mod kinds;
 mod manifests;
 mod moto;
+mod moves;
 mod names;
 mod nudge;
 mod permissions;
