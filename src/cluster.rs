@@ -10,6 +10,7 @@ mod errors;
 mod http;
 pub mod kube;
 mod objects;
+mod preflight;
 mod traces;
 mod translate;
 mod writes;
@@ -21,8 +22,9 @@ use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence};
+use crate::facts::{Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, Webhook};
 use crate::ledger::Ledger;
+use crate::permissions::{Question, ServiceAccount};
 use crate::target::Target;
 
 /// A cluster behind one context.
@@ -66,6 +68,23 @@ pub trait Cluster: Send + Sync {
     /// Whether the type TargetGroupBinding of the AWS Load Balancer Controller has the field
     /// `multiClusterTargetGroup`.
     fn has_flag(&self) -> impl Future<Output = Reading<bool>> + Send;
+
+    /// Whether the cluster has the type TargetGroupBinding of a flavour.
+    fn serves(&self, flavour: Flavour) -> impl Future<Output = Reading<bool>> + Send;
+
+    /// Whether somebody is behind the webhook that every binding of the AWS Load Balancer Controller
+    /// passes when it is created or updated.
+    fn webhook(&self) -> impl Future<Output = Reading<Webhook>> + Send;
+
+    /// Which API server it is, and what time it is there.
+    fn server(&self) -> impl Future<Output = Reading<ServerFacts>> + Send;
+
+    /// Whether this user, or a ServiceAccount, may do each of these; in the order asked.
+    fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> impl Future<Output = Reading<Vec<bool>>> + Send;
 
     /// The Services of a namespace.
     fn services(&self, namespace: &str) -> impl Future<Output = Reading<Vec<Service>>> + Send;

@@ -288,6 +288,28 @@ pub(crate) fn release(version: &str) -> Option<[u32; 3]> {
     Some([part()?, part()?, part().unwrap_or(0)])
 }
 
+/// Who answers when a binding is created or updated: the controller's webhook completes and checks
+/// every one (`facts/lbc.md` 1.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Webhook {
+    /// No webhook is asked: bindings are stored as they are sent.
+    Absent,
+    /// Somebody is behind it, or it is outside of the cluster.
+    Served,
+    /// Nobody is behind it, and the API server refuses every binding that is created or updated: why,
+    /// to complete "because ...".
+    Unserved(String),
+}
+
+/// What an API server says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerFacts {
+    /// Its version, such as `v1.33.1`.
+    pub version: String,
+    /// Its clock, to the second, where it told.
+    pub now: Option<Timestamp>,
+}
+
 /// A CronJob of this program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reconciler {

@@ -65,6 +65,7 @@ pub mod error;
 pub mod events;
 pub mod facts;
 pub mod findings;
+pub mod known_bugs;
 pub mod ledger;
 pub mod observe;
 pub mod owner;

@@ -47,6 +47,11 @@ pub enum Request {
     Reconcilers,
     /// Read the schema of bindings.
     Schema,
+    /// Ask whether the cluster has a type.
+    Types,
+    Webhook,
+    Server,
+    May,
     Services,
     EndpointSlices,
     PodStubs,
@@ -75,6 +80,10 @@ impl Request {
             Self::Controllers => "Controllers",
             Self::Reconcilers => "Reconcilers",
             Self::Schema => "Schema",
+            Self::Types => "Types",
+            Self::Webhook => "Webhook",
+            Self::Server => "Server",
+            Self::May => "May",
             Self::Services => "Services",
             Self::EndpointSlices => "EndpointSlices",
             Self::PodStubs => "PodStubs",

@@ -13,10 +13,11 @@ use crate::elbv2::{Access, CallError, LoadBalancers, Registration};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{
-    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, Silence, SilenceReason,
-    TargetGroup,
+    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, ServerFacts, Silence,
+    SilenceReason, TargetGroup, Webhook,
 };
 use crate::ledger::Ledger;
+use crate::permissions::{Question, ServiceAccount};
 use crate::target::{Target, TargetDescription, TargetGroupArn};
 
 /// A door that is closed once somebody asked to stop.
@@ -127,6 +128,26 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
 
     async fn has_flag(&self) -> Reading<bool> {
         self.read(self.door.has_flag()).await
+    }
+
+    async fn serves(&self, flavour: Flavour) -> Reading<bool> {
+        self.read(self.door.serves(flavour)).await
+    }
+
+    async fn webhook(&self) -> Reading<Webhook> {
+        self.read(self.door.webhook()).await
+    }
+
+    async fn server(&self) -> Reading<ServerFacts> {
+        self.read(self.door.server()).await
+    }
+
+    async fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> Reading<Vec<bool>> {
+        self.read(self.door.may(questions, service_account)).await
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {

@@ -9,8 +9,11 @@ use crate::change::{Manifest, Note};
 use crate::cluster::{Cluster as Door, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
+use crate::facts::{
+    Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, SilenceReason, Webhook,
+};
 use crate::ledger::{self, Ledger};
+use crate::permissions::{Question, ServiceAccount};
 use crate::target::Target;
 
 impl From<Option<&str>> for Where {
@@ -64,6 +67,41 @@ impl Door for Cluster {
 
     async fn has_flag(&self) -> Reading<bool> {
         self.read(Request::Schema, Where::AllNamespaces, |state| state.has_flag).await
+    }
+
+    async fn serves(&self, flavour: Flavour) -> Reading<bool> {
+        self.read(Request::Types, Where::AllNamespaces, |state| match flavour {
+            Flavour::LoadBalancerController => !state.is_without_type,
+            Flavour::AutoMode => state.bindings(flavour).next().is_some(),
+        })
+        .await
+    }
+
+    async fn webhook(&self) -> Reading<Webhook> {
+        self.read(Request::Webhook, Where::AllNamespaces, |state| state.webhook.clone()).await
+    }
+
+    async fn server(&self) -> Reading<ServerFacts> {
+        self.read(Request::Server, Where::AllNamespaces, |state| ServerFacts {
+            version: "v1.35.0".to_owned(),
+            now: Some(state.now() + state.clock_ahead),
+        })
+        .await
+    }
+
+    async fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> Reading<Vec<bool>> {
+        self.read(Request::May, Where::AllNamespaces, |state| {
+            let who = service_account.map(ToString::to_string).unwrap_or_default();
+            let denied = |question: &Question| {
+                state.denied.contains(&(who.clone(), question.resource_and_verb()))
+            };
+            questions.iter().map(|question| !denied(question)).collect()
+        })
+        .await
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {

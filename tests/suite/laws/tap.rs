@@ -12,9 +12,11 @@ use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
 use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use mctg::events::Event;
 use mctg::facts::{
-    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, TargetGroup,
+    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, ServerFacts, TargetGroup,
+    Webhook,
 };
 use mctg::ledger::Ledger;
+use mctg::permissions::{Question, ServiceAccount};
 use mctg::plan::Plan;
 use mctg::sim;
 use mctg::sim::cluster::Request;
@@ -199,6 +201,26 @@ impl Cluster for ClusterDoor {
 
     async fn has_flag(&self) -> Reading<bool> {
         self.inner.has_flag().await
+    }
+
+    async fn serves(&self, flavour: Flavour) -> Reading<bool> {
+        self.inner.serves(flavour).await
+    }
+
+    async fn webhook(&self) -> Reading<Webhook> {
+        self.inner.webhook().await
+    }
+
+    async fn server(&self) -> Reading<ServerFacts> {
+        self.inner.server().await
+    }
+
+    async fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> Reading<Vec<bool>> {
+        self.inner.may(questions, service_account).await
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
