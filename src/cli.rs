@@ -5,6 +5,7 @@
 
 mod args;
 mod change;
+mod check;
 mod complete;
 mod contexts;
 mod credentials;
@@ -70,9 +71,9 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
     if let Some((flag, reason)) = cli.refused.reason() {
         return Err(CliError::usage(format!("{flag} cannot be used here: {reason}")));
     }
-    if !cli.global.observe.is_empty() && matches!(cli.verb, Verb::Status(_)) {
+    if !cli.global.observe.is_empty() && matches!(cli.verb, Verb::Status(_) | Verb::Check(_)) {
         return Err(CliError::usage("--observe is for verbs that change something, or plan to")
-            .hint("--context says what status reads"));
+            .hint("--context says what is read"));
     }
     let environment = Environment::read();
     log(cli.global.verbose, terminal);
@@ -97,7 +98,11 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
         Verb::Manifests(args) if !manifests::asks(args) => {
             manifests::unnamed(args, &cli.global, terminal)
         }
-        verb @ (Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_) | Verb::Manifests(_)) => {
+        verb @ (Verb::Status(_)
+        | Verb::Check(_)
+        | Verb::Diff(_)
+        | Verb::Reconcile(_)
+        | Verb::Manifests(_)) => {
             if cli.global.demo {
                 let work = demo::run(verb, &cli.global, &environment, terminal);
                 wait_for(work, ending, &stop, terminal)

@@ -263,6 +263,9 @@ pub struct Controller {
     pub evidence: String,
     /// Its `--cluster-name`, where its Deployment was read.
     pub cluster_name: Option<String>,
+    /// Its `--watch-namespace`: the only namespace whose bindings it serves; none means all.
+    #[serde(default)]
+    pub watch_namespace: Option<String>,
     /// When the process that leads took over, by its Lease: since then it keeps ledgers in memory.
     pub leads_since: Option<Timestamp>,
     /// Its `--max-targets-per-target-group`; none is no limit.

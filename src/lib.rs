@@ -55,6 +55,7 @@
 pub mod apply;
 pub mod binding;
 pub mod change;
+pub mod check;
 pub mod checkpoint;
 pub mod class;
 pub mod cluster;

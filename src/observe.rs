@@ -14,9 +14,9 @@
 mod access;
 mod details;
 mod endpoints;
-mod groups;
+pub(crate) mod groups;
 mod holders;
-mod look;
+pub(crate) mod look;
 pub mod lost;
 
 use std::collections::{BTreeMap, BTreeSet};

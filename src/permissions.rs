@@ -377,7 +377,25 @@ pub const ALL: &[Permission] = &[
     },
 ];
 
+/// The verbs that read or change clusters, and what kind of run each is: what a user is asked about
+/// who wants to know beforehand.
+pub const VERBS: &[(&str, Run)] =
+    &[("status and diff", READS), ("reconcile", Run { writes: true, ..READS })];
+
+const READS: Run = Run {
+    writes: false,
+    via: ViaChoice::Auto,
+    events: false,
+    several_clusters: false,
+    namespaced: false,
+};
+
 impl Permission {
+    /// The resource as RBAC's messages write it, such as `targetgroupbindings.elbv2.k8s.aws`.
+    pub fn full_resource(&self) -> String {
+        full_resource(self.group, self.resource)
+    }
+
     /// Says whether it lets anything be changed.
     pub fn changes(&self) -> bool {
         !self.verbs.iter().all(|verb| ["get", "list", "watch"].contains(verb))

@@ -225,6 +225,7 @@ impl World {
             is_down: false,
             evidence: "lease renewed 4 s ago".to_owned(),
             cluster_name: None,
+            watch_namespace: None,
             leads_since: None,
             max_targets: None,
             sync_period: None,

@@ -3,6 +3,7 @@
 //! Codes, names and severities are `product.md` section 9. A rule is added here, raised where the
 //! facts are judged, and explained nowhere else.
 
+mod check;
 mod controllers;
 mod reading;
 mod sharing;
@@ -13,6 +14,10 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+pub use self::check::{
+    AWS_CREDENTIALS, AWS_READS, BINDING_TYPE, BOUND, CLOCKS, CONTROLLER_FLAGS, CONTROLLER_READY,
+    KNOWN_BUGS, PERMISSIONS, REACHABLE, SERVICE_ACCOUNT, WEBHOOK_SERVED,
+};
 pub use self::controllers::{
     BACKEND_NOT_FOUND, CONTROLLER_ABSENT, CONTROLLER_NOT_ALIVE, CONTROLLER_TOO_OLD, GATE_UNSERVED,
     RECONCILE_STALE, RULES_UNSERVED,
@@ -136,6 +141,18 @@ pub const ALL: &[&Rule] = &[
     &RULES_UNSERVED,
     &FAIL_OPEN,
     &SINGLE_CLUSTER,
+    &REACHABLE,
+    &BINDING_TYPE,
+    &CONTROLLER_READY,
+    &CONTROLLER_FLAGS,
+    &KNOWN_BUGS,
+    &WEBHOOK_SERVED,
+    &PERMISSIONS,
+    &SERVICE_ACCOUNT,
+    &BOUND,
+    &AWS_CREDENTIALS,
+    &AWS_READS,
+    &CLOCKS,
     &CONTEXT_UNREACHABLE,
     &FORBIDDEN,
     &AWS_UNREADABLE,
@@ -213,8 +230,17 @@ mod tests {
 
     #[test]
     fn repairs_name_only_verbs_that_exist() {
-        const VERBS: [&str; 7] =
-            ["status", "diff", "reconcile", "explain", "demo", "completion", "version"];
+        const VERBS: [&str; 9] = [
+            "status",
+            "check",
+            "diff",
+            "reconcile",
+            "manifests",
+            "explain",
+            "demo",
+            "completion",
+            "version",
+        ];
         let commands = ALL.iter().flat_map(|rule| rule.repair).flat_map(|repair| repair.commands);
         for command in commands.filter(|command| command.starts_with("kubectl mctg ")) {
             let verb = command.split_whitespace().nth(2).unwrap_or_default();

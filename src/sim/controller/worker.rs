@@ -77,6 +77,7 @@ impl Worker {
                     is_down: false,
                     evidence: "Lease renewed 0 s ago".to_owned(),
                     cluster_name: None,
+                    watch_namespace: None,
                     leads_since,
                     max_targets,
                     sync_period,
