@@ -23,6 +23,9 @@ pub struct Facts {
     pub clusters: Vec<ClusterFacts>,
     /// The target groups that observed bindings name.
     pub groups: BTreeMap<TargetGroupArn, GroupFacts>,
+    /// The limits of each account and region that a group is in, by the names of
+    /// DescribeAccountLimits; none where they were not asked for.
+    pub account_limits: BTreeMap<AccountRegion, Reading<BTreeMap<String, u64>>>,
     /// Whether the reading set was narrowed to less than every context of the kubeconfig, so that
     /// an owner that was not read is no surprise (`product.md` 7.5).
     pub narrowed: bool,
@@ -41,6 +44,22 @@ impl Facts {
             cluster.is_read_in_full() && !cluster.bindings().any(|it| it.may_name(group))
         };
         self.clusters.len() + self.lost.len() > 1 && self.clusters.iter().all(read)
+    }
+}
+
+/// A region of an account: what AWS limits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AccountRegion {
+    /// The account's id.
+    pub account: String,
+    /// The region.
+    pub region: String,
+}
+
+impl AccountRegion {
+    /// Where a target group is.
+    pub fn of(arn: &TargetGroupArn) -> Self {
+        Self { account: arn.account().to_owned(), region: arn.region().to_owned() }
     }
 }
 

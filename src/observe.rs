@@ -6,7 +6,7 @@
 //! ```text
 //! look      bindings and controllers of every cluster; the same cluster counts once
 //! choose    the groups the caller is interested in
-//! read      their endpoints and ledgers  ║  their targets and tags
+//! read      their endpoints and ledgers  ║  their targets and tags  ║  the accounts' limits
 //! details   attributes, load balancers, listeners
 //! holders   who holds an address that a guard asks about
 //! ```
@@ -16,12 +16,13 @@ mod details;
 mod endpoints;
 mod groups;
 mod holders;
+mod limits;
 mod look;
 pub mod lost;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::{join, join_all};
+use futures::future::{join_all, join3};
 use jiff::Timestamp;
 
 use self::access::Accesses;
@@ -93,9 +94,10 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let named = groups::resolve_names(load_balancers, &looks).await;
     let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
     let accesses = Accesses::of(&looks, &named, &chosen);
-    let (cluster_facts, mut group_facts) = join(
+    let (cluster_facts, mut group_facts, account_limits) = join3(
         join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),
+        limits::read(load_balancers, &accesses, scope.detail),
     )
     .await;
     let named_by_user = !scope.selection.names.is_empty();
@@ -116,6 +118,7 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
         observed_at: clock(),
         clusters: cluster_facts,
         groups: group_facts,
+        account_limits,
         narrowed: scope.narrowed,
         left_out: scope.left_out.clone(),
         lost,
