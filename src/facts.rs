@@ -366,6 +366,33 @@ pub struct GroupFacts {
     pub load_balancers: Reading<Vec<LoadBalancerFacts>>,
 }
 
+impl GroupFacts {
+    /// Whether targets are reached across zones; `None` where that is not known.
+    ///
+    /// The group's own attribute wins over the load balancer's, whose default is off for an NLB and
+    /// on for an ALB (`facts/elbv2.md` 2.2, 4.2).
+    pub fn cross_zone(&self) -> Option<bool> {
+        const KEY: &str = "load_balancing.cross_zone.enabled";
+        let own = self.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
+        match own {
+            Some("true") => return Some(true),
+            Some("false") => return Some(false),
+            _ => {}
+        }
+        let load_balancer = self.load_balancers.as_ref().ok()?.first()?;
+        let inherited = load_balancer.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
+        Some(
+            inherited
+                .map_or(load_balancer.load_balancer.kind == "application", |value| value == "true"),
+        )
+    }
+
+    /// The targets that are registered, where they were read.
+    pub fn registered(&self) -> impl Iterator<Item = &TargetDescription> {
+        self.targets.iter().flatten().filter(|listed| listed.is_registered())
+    }
+}
+
 /// A target group's settings (ELBv2 API, TargetGroup).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetGroup {

@@ -3,9 +3,11 @@
 //! Codes, names and severities are `product.md` section 9. A rule is added here, raised where the
 //! facts are judged, and explained nowhere else.
 
+mod attachment;
 mod controllers;
 mod reading;
 mod sharing;
+mod specs;
 mod targets;
 mod traffic;
 
@@ -13,6 +15,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+pub use self::attachment::{
+    NOT_ATTACHED, NOT_FORWARDED, OUTSIDE_VPC, QUOTA_NEAR, ZONE_NOT_ENABLED,
+};
 pub use self::controllers::{
     BACKEND_NOT_FOUND, CONTROLLER_ABSENT, CONTROLLER_NOT_ALIVE, CONTROLLER_TOO_OLD, GATE_UNSERVED,
     RECONCILE_STALE, RULES_UNSERVED,
@@ -21,6 +26,7 @@ pub use self::reading::{AWS_UNREADABLE, CONTEXT_UNREACHABLE, FORBIDDEN, OWNER_NO
 pub use self::sharing::{
     CONTESTED_TARGET, EXCLUSIVE_BINDING, LEDGER_MISSING, LEDGER_UNUSABLE, PHANTOM_TARGETS,
 };
+pub use self::specs::{BINDING_MISMATCH, EMPTY_PORTS_RULE, STACK_LABELS_ON_BINDING};
 pub use self::targets::{
     DRIFT_HIDDEN, MISSING_TARGETS, STALE_TARGETS, TARGET_GROUP_GONE, UNCLAIMED_TARGETS,
     UNTRACKED_TARGETS,
@@ -118,8 +124,10 @@ pub fn find(query: &str) -> Option<&'static Rule> {
 pub const ALL: &[&Rule] = &[
     &EXCLUSIVE_BINDING,
     &CONTESTED_TARGET,
+    &STACK_LABELS_ON_BINDING,
     &PHANTOM_TARGETS,
     &LEDGER_MISSING,
+    &EMPTY_PORTS_RULE,
     &LEDGER_UNUSABLE,
     &MISSING_TARGETS,
     &STALE_TARGETS,
@@ -134,7 +142,13 @@ pub const ALL: &[&Rule] = &[
     &RECONCILE_STALE,
     &GATE_UNSERVED,
     &RULES_UNSERVED,
+    &NOT_ATTACHED,
+    &NOT_FORWARDED,
+    &ZONE_NOT_ENABLED,
+    &BINDING_MISMATCH,
+    &OUTSIDE_VPC,
     &FAIL_OPEN,
+    &QUOTA_NEAR,
     &SINGLE_CLUSTER,
     &CONTEXT_UNREACHABLE,
     &FORBIDDEN,
