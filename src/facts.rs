@@ -23,6 +23,9 @@ pub struct Facts {
     pub clusters: Vec<ClusterFacts>,
     /// The target groups that observed bindings name.
     pub groups: BTreeMap<TargetGroupArn, GroupFacts>,
+    /// The limits of each account and region that a group is in, by the names of
+    /// DescribeAccountLimits; none where they were not asked for.
+    pub account_limits: BTreeMap<AccountRegion, Reading<BTreeMap<String, u64>>>,
     /// Whether the reading set was narrowed to less than every context of the kubeconfig, so that
     /// an owner that was not read is no surprise (`product.md` 7.5).
     pub narrowed: bool,
@@ -41,6 +44,22 @@ impl Facts {
             cluster.is_read_in_full() && !cluster.bindings().any(|it| it.may_name(group))
         };
         self.clusters.len() + self.lost.len() > 1 && self.clusters.iter().all(read)
+    }
+}
+
+/// A region of an account: what AWS limits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AccountRegion {
+    /// The account's id.
+    pub account: String,
+    /// The region.
+    pub region: String,
+}
+
+impl AccountRegion {
+    /// Where a target group is.
+    pub fn of(arn: &TargetGroupArn) -> Self {
+        Self { account: arn.account().to_owned(), region: arn.region().to_owned() }
     }
 }
 
@@ -370,6 +389,33 @@ pub struct GroupFacts {
     pub tags: Reading<BTreeMap<String, String>>,
     /// The load balancers it is attached to, with what leads to the group.
     pub load_balancers: Reading<Vec<LoadBalancerFacts>>,
+}
+
+impl GroupFacts {
+    /// Whether targets are reached across zones; `None` where that is not known.
+    ///
+    /// The group's own attribute wins over the load balancer's, whose default is off for an NLB and
+    /// on for an ALB (`facts/elbv2.md` 2.2, 4.2).
+    pub fn cross_zone(&self) -> Option<bool> {
+        const KEY: &str = "load_balancing.cross_zone.enabled";
+        let own = self.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
+        match own {
+            Some("true") => return Some(true),
+            Some("false") => return Some(false),
+            _ => {}
+        }
+        let load_balancer = self.load_balancers.as_ref().ok()?.first()?;
+        let inherited = load_balancer.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
+        Some(
+            inherited
+                .map_or(load_balancer.load_balancer.kind == "application", |value| value == "true"),
+        )
+    }
+
+    /// The targets that are registered, where they were read.
+    pub fn registered(&self) -> impl Iterator<Item = &TargetDescription> {
+        self.targets.iter().flatten().filter(|listed| listed.is_registered())
+    }
 }
 
 /// A target group's settings (ELBv2 API, TargetGroup).

@@ -2,11 +2,14 @@
 //!
 //! One file a family, as the codes are grouped; [`catalogue`] says what each finding means.
 
+mod attachment;
 pub mod catalogue;
 mod controllers;
 mod drift;
+mod quotas;
 mod reading;
 mod sharing;
+mod specs;
 mod targets;
 mod traffic;
 mod unclaimed;
@@ -32,10 +35,12 @@ pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection)
             .filter(|index| selection.chooses(group, &group.bindings[*index]))
             .collect();
         findings.extend(sharing::findings(group, &chosen));
+        findings.extend(specs::findings(group, &chosen));
         findings.extend(targets::findings(group, &chosen, facts.observed_at));
         findings.extend(unclaimed::finding(facts, group));
         findings.extend(traffic::findings(group));
     }
+    findings.extend(quotas::findings(facts, groups));
     findings.retain(|finding| !is_left_out(finding, groups));
     let rank = |finding: &Finding| {
         let place = (finding.context.clone(), finding.namespace.clone(), finding.binding.clone());

@@ -106,6 +106,7 @@ pub(crate) fn registered(list: &str) -> World {
         observed_at: now(),
         clusters: Vec::new(),
         groups: BTreeMap::from([(arn(), group)]),
+        account_limits: BTreeMap::new(),
         narrowed: false,
         left_out: BTreeSet::new(),
         lost: Vec::new(),

@@ -199,23 +199,8 @@ impl<'a> GroupView<'a> {
     }
 
     /// Whether targets are reached across zones; `None` where that is not known.
-    ///
-    /// The group's own attribute wins over the load balancer's, whose default is off for an NLB and
-    /// on for an ALB (`facts/elbv2.md` 2.2, 4.2).
     pub fn cross_zone(&self) -> Option<bool> {
-        const KEY: &str = "load_balancing.cross_zone.enabled";
-        let own = self.facts.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
-        match own {
-            Some("true") => return Some(true),
-            Some("false") => return Some(false),
-            _ => {}
-        }
-        let load_balancer = self.facts.load_balancers.as_ref().ok()?.first()?;
-        let inherited = load_balancer.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
-        Some(
-            inherited
-                .map_or(load_balancer.load_balancer.kind == "application", |value| value == "true"),
-        )
+        self.facts.cross_zone()
     }
 }
 

@@ -3,10 +3,12 @@
 //! Codes, names and severities are `product.md` section 9. A rule is added here, raised where the
 //! facts are judged, and explained nowhere else.
 
+mod attachment;
 mod check;
 mod controllers;
 mod reading;
 mod sharing;
+mod specs;
 mod targets;
 mod traffic;
 
@@ -14,6 +16,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+pub use self::attachment::{
+    NOT_ATTACHED, NOT_FORWARDED, OUTSIDE_VPC, QUOTA_NEAR, ZONE_NOT_ENABLED,
+};
 pub use self::check::{
     AWS_CREDENTIALS, AWS_READS, BINDING_TYPE, BOUND, CLOCKS, CONTROLLER_FLAGS, CONTROLLER_READY,
     KNOWN_BUGS, PERMISSIONS, REACHABLE, SERVICE_ACCOUNT, WEBHOOK_SERVED,
@@ -26,6 +31,7 @@ pub use self::reading::{AWS_UNREADABLE, CONTEXT_UNREACHABLE, FORBIDDEN, OWNER_NO
 pub use self::sharing::{
     CONTESTED_TARGET, EXCLUSIVE_BINDING, LEDGER_MISSING, LEDGER_UNUSABLE, PHANTOM_TARGETS,
 };
+pub use self::specs::{BINDING_MISMATCH, EMPTY_PORTS_RULE, STACK_LABELS_ON_BINDING};
 pub use self::targets::{
     DRIFT_HIDDEN, MISSING_TARGETS, STALE_TARGETS, TARGET_GROUP_GONE, UNCLAIMED_TARGETS,
     UNTRACKED_TARGETS,
@@ -123,8 +129,10 @@ pub fn find(query: &str) -> Option<&'static Rule> {
 pub const ALL: &[&Rule] = &[
     &EXCLUSIVE_BINDING,
     &CONTESTED_TARGET,
+    &STACK_LABELS_ON_BINDING,
     &PHANTOM_TARGETS,
     &LEDGER_MISSING,
+    &EMPTY_PORTS_RULE,
     &LEDGER_UNUSABLE,
     &MISSING_TARGETS,
     &STALE_TARGETS,
@@ -139,7 +147,13 @@ pub const ALL: &[&Rule] = &[
     &RECONCILE_STALE,
     &GATE_UNSERVED,
     &RULES_UNSERVED,
+    &NOT_ATTACHED,
+    &NOT_FORWARDED,
+    &ZONE_NOT_ENABLED,
+    &BINDING_MISMATCH,
+    &OUTSIDE_VPC,
     &FAIL_OPEN,
+    &QUOTA_NEAR,
     &SINGLE_CLUSTER,
     &REACHABLE,
     &BINDING_TYPE,

@@ -322,6 +322,14 @@ impl<L: LoadBalancers> LoadBalancers for Stoppable<'_, L> {
         self.read(self.door.listeners(access, arn)).await
     }
 
+    async fn account_limits(
+        &self,
+        access: &Access,
+        account: &str,
+    ) -> Reading<BTreeMap<String, u64>> {
+        self.read(self.door.account_limits(access, account)).await
+    }
+
     async fn register(
         &self,
         access: &Access,

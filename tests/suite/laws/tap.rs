@@ -496,6 +496,14 @@ impl LoadBalancers for ElbDoor {
         self.inner.listeners(access, arn).await
     }
 
+    async fn account_limits(
+        &self,
+        access: &Access,
+        account: &str,
+    ) -> Reading<BTreeMap<String, u64>> {
+        self.inner.account_limits(access, account).await
+    }
+
     async fn register(
         &self,
         access: &Access,
