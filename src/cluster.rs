@@ -216,6 +216,20 @@ pub trait Cluster: Send + Sync {
         rehearse: bool,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
+    /// Asks whether [`Self::remove_finalizer`] would be let through, and changes nothing: it goes through
+    /// permissions and admission as the removal does, so that whatever guards the binding has its say
+    /// before what the finalizer stands for is given up.
+    ///
+    /// # Errors
+    ///
+    /// What the removal would be refused with.
+    fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
     /// Writes an event: creates the object of its [name](Event::name), or where that is there
     /// already raises its count and tells the latest message and time.
     ///

@@ -157,6 +157,9 @@ pub struct ClusterFacts {
     pub bindings: Reading<Vec<BindingFacts>>,
     /// How many bindings it holds, those of other groups included.
     pub bindings_found: usize,
+    /// Bindings whose ledgers an old controller cannot tell apart in memory, those of other groups
+    /// included ([`ledger::namesakes`](crate::ledger::namesakes)).
+    pub namesakes: BTreeMap<(String, String), String>,
     /// Parts that were hidden although bindings were read: namespaces, a flavour.
     pub hidden: Vec<Silence>,
     /// The controllers found.

@@ -11,6 +11,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::class::{self, Class};
 use crate::endpoints::{Endpoint, Unresolved};
 use crate::facts::{Aliveness, BindingFacts, ClusterFacts, Controller, Facts, GroupFacts, Holder};
+use crate::ledger;
 use crate::target::{HealthState, Target, TargetDescription, TargetGroupArn};
 
 /// How young a difference is left to a live controller, in seconds (`product.md` 3).
@@ -132,6 +133,21 @@ impl<'a> BindingView<'a> {
         };
         let leads_since = self.controller().and_then(|controller| controller.leads_since);
         leads_since.is_none_or(|since| written >= since)
+    }
+
+    /// The binding, as `namespace/name`, whose ledger its controller may take for this one's: its
+    /// release is before the one that tells them apart, or not known (`facts/lbc.md` 2.1).
+    pub fn shares_memory_with(&self) -> Option<&'a str> {
+        let binding = &self.facts.binding;
+        let key = (binding.namespace.clone(), binding.name.clone());
+        let other = self.cluster.namesakes.get(&key)?;
+        let is_before = self.controller()?.is_before(ledger::TOLD_APART_SINCE);
+        (is_before != Some(false)).then_some(other)
+    }
+
+    /// Says whether what its controller has in memory is, or may be, not the ledger that is stored.
+    pub fn is_ledger_unpredictable(&self) -> bool {
+        self.has_another_ledger() || self.shares_memory_with().is_some()
     }
 
     /// Why its endpoints or its ledger are not known, or its Service is missing.

@@ -418,7 +418,16 @@ impl Cluster for KubeCluster {
         name: &str,
         uid: &str,
     ) -> Result<(), WriteError> {
-        self.drop_finalizer(namespace, name, uid).await
+        self.drop_finalizer(namespace, name, uid, false).await
+    }
+
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.drop_finalizer(namespace, name, uid, true).await
     }
 
     async fn apply_binding(

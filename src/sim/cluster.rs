@@ -62,6 +62,8 @@ pub enum Request {
     WriteLedger,
     DeleteLedger,
     RemoveFinalizer,
+    /// Ask whether the finalizer could be removed.
+    TryFinalizer,
     /// Make a controller look again.
     Nudge,
     RecordEvent,
@@ -94,6 +96,7 @@ impl Request {
             Self::WriteLedger => "WriteLedger",
             Self::DeleteLedger => "DeleteLedger",
             Self::RemoveFinalizer => "RemoveFinalizer",
+            Self::TryFinalizer => "TryFinalizer",
             Self::Nudge => "Nudge",
             Self::RecordEvent => "RecordEvent",
             Self::ApplyBinding => "ApplyBinding",
@@ -133,6 +136,11 @@ enum Where {
 
 impl SilentPart {
     fn covers(&self, request: Request, namespace: &Where) -> bool {
+        // The rehearsal is the same request: whoever refuses the one refuses the other.
+        let request = match request {
+            Request::TryFinalizer => Request::RemoveFinalizer,
+            other => other,
+        };
         self.request.is_none_or(|silent| silent == request)
             && (self.namespace == Where::Anywhere || self.namespace == *namespace)
     }

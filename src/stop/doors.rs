@@ -213,6 +213,15 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         self.write(self.door.remove_finalizer(namespace, name, uid)).await
     }
 
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.may_remove_finalizer(namespace, name, uid)).await
+    }
+
     async fn nudge(
         &self,
         namespace: &str,

@@ -336,6 +336,22 @@ impl Door for Cluster {
         .await
     }
 
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.call(Request::TryFinalizer, Some(namespace).into(), |state| {
+            let binding = state.binding_mut(namespace, name);
+            match binding.filter(|binding| binding.uid == uid && binding.has_finalizer) {
+                Some(binding) if !binding.is_being_deleted() => Err(WriteError::Conflict),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
         self.call(Request::RecordEvent, Some(event.binding.namespace.as_str()).into(), |state| {
             let key = key(&event.binding.namespace, &event.name());

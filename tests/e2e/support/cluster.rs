@@ -324,6 +324,12 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
 
 /// The kinds that tests use: API version, kind, plural; cleared away between two tests.
 const KINDS: [(&str, &str, &str); 20] = [
+    // First: what they refuse could not be cleared away.
+    (
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+    ),
     ("elbv2.k8s.aws/v1beta1", "TargetGroupBinding", "targetgroupbindings"),
     ("eks.amazonaws.com/v1", "TargetGroupBinding", "targetgroupbindings"),
     ("v1", "Pod", "pods"),
@@ -342,11 +348,6 @@ const KINDS: [(&str, &str, &str); 20] = [
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings"),
     ("v1", "Node", "nodes"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
-    (
-        "admissionregistration.k8s.io/v1",
-        "ValidatingWebhookConfiguration",
-        "validatingwebhookconfigurations",
-    ),
     // Last: what is in them has to go first.
     ("v1", "Namespace", "namespaces"),
 ];

@@ -387,6 +387,18 @@ impl Cluster for ClusterDoor {
         self.inner.write_note(namespace, name, note, rehearse).await
     }
 
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.line.step().await;
+        let answer = self.inner.may_remove_finalizer(namespace, name, uid).await;
+        self.line.step().await;
+        answer
+    }
+
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
         self.inner.record_event(event).await
     }
