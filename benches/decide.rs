@@ -225,6 +225,7 @@ fn facts(groups: usize, targets: usize) -> Facts {
         observed_at: jiff::Timestamp::UNIX_EPOCH,
         clusters: vec![cluster("blue", 0), cluster("green", targets / 2)],
         groups: (0..groups).map(group).collect(),
+        account_limits: BTreeMap::new(),
         narrowed: false,
         left_out: BTreeSet::new(),
         lost: Vec::new(),

@@ -11,6 +11,7 @@ mod http;
 pub mod kube;
 mod objects;
 mod owners;
+mod preflight;
 mod traces;
 mod translate;
 mod writes;
@@ -24,9 +25,10 @@ use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence};
+use crate::facts::{Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, Webhook};
 use crate::ledger::Ledger;
 use crate::objects::{Key, Kind, Object, Patch};
+use crate::permissions::{Question, ServiceAccount};
 use crate::target::Target;
 
 /// A cluster behind one context.
@@ -70,6 +72,23 @@ pub trait Cluster: Send + Sync {
     /// Whether the type TargetGroupBinding of the AWS Load Balancer Controller has the field
     /// `multiClusterTargetGroup`.
     fn has_flag(&self) -> impl Future<Output = Reading<bool>> + Send;
+
+    /// Whether the cluster has the type TargetGroupBinding of a flavour.
+    fn serves(&self, flavour: Flavour) -> impl Future<Output = Reading<bool>> + Send;
+
+    /// Whether somebody is behind the webhook that every binding of the AWS Load Balancer Controller
+    /// passes when it is created or updated.
+    fn webhook(&self) -> impl Future<Output = Reading<Webhook>> + Send;
+
+    /// Which API server it is, and what time it is there.
+    fn server(&self) -> impl Future<Output = Reading<ServerFacts>> + Send;
+
+    /// Whether this user, or a ServiceAccount, may do each of these; in the order asked.
+    fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> impl Future<Output = Reading<Vec<bool>>> + Send;
 
     /// The Services of a namespace.
     fn services(&self, namespace: &str) -> impl Future<Output = Reading<Vec<Service>>> + Send;
@@ -240,6 +259,20 @@ pub trait Cluster: Send + Sync {
         name: &str,
         note: &Note,
         rehearse: bool,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Asks whether [`Self::remove_finalizer`] would be let through, and changes nothing: it goes through
+    /// permissions and admission as the removal does, so that whatever guards the binding has its say
+    /// before what the finalizer stands for is given up.
+    ///
+    /// # Errors
+    ///
+    /// What the removal would be refused with.
+    fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
     /// Writes an event: creates the object of its [name](Event::name), or where that is there

@@ -6,7 +6,7 @@
 //! ```text
 //! look      bindings and controllers of every cluster; the same cluster counts once
 //! choose    the groups the caller is interested in
-//! read      their endpoints and ledgers  ║  their targets and tags
+//! read      their endpoints and ledgers  ║  their targets and tags  ║  the accounts' limits
 //! details   attributes, load balancers, listeners  ║  what shared groups' bindings were made for
 //! holders   who holds an address that a guard asks about
 //! ```
@@ -14,15 +14,16 @@
 mod access;
 mod details;
 mod endpoints;
-mod groups;
+pub(crate) mod groups;
 mod holders;
-mod look;
+mod limits;
+pub(crate) mod look;
 pub mod lost;
 pub(crate) mod owners;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::{join, join_all};
+use futures::future::{join, join_all, join3};
 use jiff::Timestamp;
 
 use self::access::Accesses;
@@ -94,9 +95,10 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let named = groups::resolve_names(load_balancers, &looks).await;
     let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
     let accesses = Accesses::of(&looks, &named, &chosen);
-    let (mut cluster_facts, mut group_facts) = join(
+    let (mut cluster_facts, mut group_facts, account_limits) = join3(
         join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),
+        limits::read(load_balancers, &accesses, scope.detail),
     )
     .await;
     let named_by_user = !scope.selection.names.is_empty();
@@ -126,6 +128,7 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
         observed_at: clock(),
         clusters: cluster_facts,
         groups: group_facts,
+        account_limits,
         narrowed: scope.narrowed,
         left_out: scope.left_out.clone(),
         lost,
@@ -172,6 +175,7 @@ mod tests {
     use crate::facts::{Silence, SilenceReason};
     use crate::sim::World;
     use crate::sim::cluster::{NewBinding, Part, Request};
+    use crate::sim::elbv2::Operation;
 
     #[tokio::test]
     async fn s1_a_service_is_looked_for_in_the_bindings_own_namespace_only() {
@@ -220,5 +224,38 @@ mod tests {
         let silent = Some(Part::Requests(Request::Schema));
         let observed = observed(&[false, false], Detail::Polite, silent).await;
         assert_eq!(observed, (None, 1), "what was not told is not known");
+    }
+
+    #[tokio::test]
+    async fn the_limits_of_an_account_are_asked_for_once_and_not_where_targets_are_enough() {
+        let world = World::new("2026-01-01T00:00:00Z".parse().unwrap());
+        for name in ["shop", "till"] {
+            let group = world.add_group(name);
+            for context in ["blue", "green"] {
+                let known = world.cluster(context);
+                let cluster = known.unwrap_or_else(|| world.add_cluster(context));
+                cluster.share("web", name, &[], &group);
+            }
+        }
+        let observed = async |detail: Detail| {
+            let (scope, clock) = (Scope { detail, ..Scope::default() }, || world.now());
+            let elb = world.load_balancers();
+            elb.clear_calls();
+            let facts = observe(&world.clusters(), &elb, &scope, &clock).await;
+            assert_eq!(facts.groups.len(), 2);
+            (facts.account_limits, elb.count(Operation::DescribeAccountLimits))
+        };
+        assert_eq!(observed(Detail::TargetsOnly).await, (BTreeMap::new(), 0));
+        for detail in [Detail::Polite, Detail::Deep] {
+            let (limits, asked) = observed(detail).await;
+            assert_eq!((limits.len(), asked), (1, 1));
+            let of_account = limits.into_values().next().unwrap().unwrap();
+            assert_eq!(of_account["targets-per-target-group"], 1_000);
+        }
+        // Every page of it, where there are several.
+        world.load_balancers().with(|model| model.settings.page_size_max = 2);
+        let (limits, asked) = observed(Detail::Polite).await;
+        assert_eq!(asked, 4);
+        assert_eq!(limits.into_values().next().unwrap().map(|it| it.len()), Ok(7));
     }
 }

@@ -45,6 +45,17 @@ pub(super) fn binding(flavour: Flavour, from: wire::TargetGroupBinding) -> Bindi
     }
 }
 
+/// Says whether a webhook must answer before a binding of the controller is stored. Policies for
+/// every resource are somebody else's.
+pub(super) fn must_pass_bindings(hook: &wire::Webhook) -> bool {
+    let names = |list: &[String], name: &str| list.iter().any(|it| it == name);
+    hook.failure_policy != "Ignore"
+        && hook.rules.iter().any(|rule| {
+            names(&rule.api_groups, "elbv2.k8s.aws")
+                && (names(&rule.resources, "targetgroupbindings") || names(&rule.resources, "*"))
+        })
+}
+
 /// Reads a ledger.
 ///
 /// # Errors

@@ -12,10 +12,12 @@ use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
 use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use mctg::events::Event;
 use mctg::facts::{
-    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, TargetGroup,
+    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, ServerFacts, TargetGroup,
+    Webhook,
 };
 use mctg::ledger::Ledger;
 use mctg::objects::{Key, Kind as ObjectKind, Object, Patch};
+use mctg::permissions::{Question, ServiceAccount};
 use mctg::plan::Plan;
 use mctg::sim;
 use mctg::sim::cluster::Request;
@@ -200,6 +202,26 @@ impl Cluster for ClusterDoor {
 
     async fn has_flag(&self) -> Reading<bool> {
         self.inner.has_flag().await
+    }
+
+    async fn serves(&self, flavour: Flavour) -> Reading<bool> {
+        self.inner.serves(flavour).await
+    }
+
+    async fn webhook(&self) -> Reading<Webhook> {
+        self.inner.webhook().await
+    }
+
+    async fn server(&self) -> Reading<ServerFacts> {
+        self.inner.server().await
+    }
+
+    async fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> Reading<Vec<bool>> {
+        self.inner.may(questions, service_account).await
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
@@ -391,6 +413,18 @@ impl Cluster for ClusterDoor {
         self.inner.write_note(namespace, name, note, rehearse).await
     }
 
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.line.step().await;
+        let answer = self.inner.may_remove_finalizer(namespace, name, uid).await;
+        self.line.step().await;
+        answer
+    }
+
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
         self.inner.record_event(event).await
     }
@@ -498,6 +532,14 @@ impl LoadBalancers for ElbDoor {
 
     async fn listeners(&self, access: &Access, arn: &str) -> Reading<Vec<Listener>> {
         self.inner.listeners(access, arn).await
+    }
+
+    async fn account_limits(
+        &self,
+        access: &Access,
+        account: &str,
+    ) -> Reading<BTreeMap<String, u64>> {
+        self.inner.account_limits(access, account).await
     }
 
     async fn register(
