@@ -191,7 +191,10 @@ where
         listener: Listener<'_>,
     ) -> Result<Changes, Mistake> {
         let mut first = self.plan().await?;
-        let takes_out = |change: &Change| matches!(change, Change::Deregister { .. });
+        // A controller takes out what a deleted binding had registered.
+        let takes_out = |change: &Change| {
+            matches!(change, Change::Deregister { .. } | Change::DeleteBinding { .. })
+        };
         // Before a deregistration the world is read again: only what both plans hold goes.
         if approved.is_none() && first.items.iter().any(|item| item.changes.iter().any(takes_out)) {
             let second = self.plan().await?;
@@ -226,7 +229,8 @@ where
                     let next = Instant::now() + patience.interval;
                     self.options.stop.pause_until(next.min(started + patience.timeout)).await;
                 }
-            } else {
+            } else if !moved.contains(&Moved::Changed) {
+                // Nobody waits; but what can be done at once is done.
                 break;
             }
             if self.options.stop.is_asked() {
@@ -415,6 +419,9 @@ impl Progress {
                 self.item = item.clone();
                 self.item.changes =
                     item.changes.iter().filter_map(|it| it.announced_by(&self.first)).collect();
+                // What was begun and must not go on is not waited for; what was not read may be.
+                let refused = |check: &Check| check.verdict == Verdict::Refused;
+                self.has_ended |= !self.steps.is_empty() && item.checks.iter().any(refused);
             }
             None => {
                 self.item.changes.clear();
@@ -471,6 +478,7 @@ impl Progress {
         match () {
             () if has(StepResult::Failed) && has(StepResult::Done) => ItemOutcome::Partial,
             () if has(StepResult::Failed) => ItemOutcome::Failed,
+            () if self.has_ended && refused => ItemOutcome::Partial,
             () if self.steps.is_empty() && refused => ItemOutcome::Refused,
             () if dry_run && self.first.changes_anything() => ItemOutcome::Planned,
             () if self.steps.is_empty() && self.is_unanswered() => ItemOutcome::Blocked,
