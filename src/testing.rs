@@ -191,6 +191,7 @@ impl World {
                 changed_at: None,
                 deleted_at: None,
                 has_finalizer: false,
+                failure: None,
                 labels: BTreeMap::new(),
                 annotations: BTreeMap::new(),
                 spec: BindingSpec {

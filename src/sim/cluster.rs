@@ -63,6 +63,7 @@ pub enum Request {
     ApplyBinding,
     DeleteBinding,
     ReadNote,
+    ReadNotes,
     WriteNote,
 }
 
@@ -90,6 +91,7 @@ impl Request {
             Self::ApplyBinding => "ApplyBinding",
             Self::DeleteBinding => "DeleteBinding",
             Self::ReadNote => "ReadNote",
+            Self::ReadNotes => "ReadNotes",
             Self::WriteNote => "WriteNote",
         }
     }
