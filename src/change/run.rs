@@ -55,7 +55,8 @@ pub trait Verb: Send + Sync {
     ///
     /// # Errors
     ///
-    /// What was asked for makes no sense or is not there: nothing is changed.
+    /// What was asked for makes no sense or is not there: nothing is changed. Once something was
+    /// changed, that it is not known how things stand.
     fn plan(&self, world: &Self::World, waited: Duration) -> Result<Vec<Item>, Mistake>;
 
     /// What stands above the plan, a sentence each.
@@ -237,9 +238,13 @@ where
                 break;
             }
             let again = self.look(started.elapsed(), true).await;
-            let planned = again.map(|planned| planned.items).unwrap_or_default();
-            if !self.options.stop.is_asked() {
-                all.iter_mut().for_each(|progress| progress.replan(&planned));
+            if self.options.stop.is_asked() {
+                continue;
+            }
+            match again {
+                Ok(planned) => all.iter_mut().for_each(|it| it.replan(&planned.items)),
+                // What could not be looked at is as it was.
+                Err(_) => all.iter_mut().for_each(|it| it.item.changes.clear()),
             }
         }
         let waited = self.options.wait.is_some();

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ::kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions, ValidationDirective};
+use ::kube::api::{
+    DeleteParams, ListParams, Patch, PatchParams, Preconditions, ValidationDirective,
+};
 use ::kube::core::Request;
 use ::kube::core::request::Error as BuildError;
 use serde_json::json;
@@ -80,10 +82,7 @@ impl KubeCluster {
         let stored = all.into_iter().map(|configmap| StoredNote {
             namespace: configmap.metadata.namespace,
             name: configmap.metadata.name,
-            note: Note {
-                data: configmap.data,
-                version: Some(configmap.metadata.resource_version),
-            },
+            note: Note { data: configmap.data, version: Some(configmap.metadata.resource_version) },
         });
         Ok(stored.collect())
     }
