@@ -263,6 +263,7 @@ fn binding(group: usize, numbers: std::ops::Range<usize>) -> BindingFacts {
             changed_at: None,
             deleted_at: None,
             has_finalizer: false,
+            failure: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             spec: spec(&arn(group)),

@@ -48,6 +48,10 @@ pub struct Item {
     pub conclusion: String,
     /// What to run next, and what takes it back.
     pub next: Vec<Next>,
+    /// How long what is waited for may well take; none leaves that to the verb.
+    pub takes: Option<Duration>,
+    /// What is taken away, as `kubectl apply` would bring it back.
+    pub restores: Option<Value>,
 }
 
 impl Item {
@@ -66,6 +70,8 @@ impl Item {
             goals: Vec::new(),
             conclusion: String::new(),
             next: Vec::new(),
+            takes: None,
+            restores: None,
         }
     }
 

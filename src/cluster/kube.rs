@@ -18,7 +18,7 @@ use super::errors::Failure;
 use super::http::Door;
 use super::objects as wire;
 use super::translate;
-use super::{Cluster, WriteError};
+use super::{Cluster, StoredNote, WriteError};
 use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
@@ -453,6 +453,10 @@ impl Cluster for KubeCluster {
         self.get_note(namespace, name).await
     }
 
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.list_notes(namespace).await
+    }
+
     async fn write_note(
         &self,
         namespace: &str,
@@ -487,7 +491,7 @@ pub(super) fn group(flavour: Flavour) -> &'static str {
     }
 }
 
-fn within(what: &str, namespace: Option<&str>) -> String {
+pub(super) fn within(what: &str, namespace: Option<&str>) -> String {
     match namespace {
         Some(namespace) => format!("{what} in namespace `{namespace}`"),
         None => what.to_owned(),

@@ -70,6 +70,7 @@ pub enum Request {
     ApplyBinding,
     DeleteBinding,
     ReadNote,
+    ReadNotes,
     WriteNote,
 }
 
@@ -102,6 +103,7 @@ impl Request {
             Self::ApplyBinding => "ApplyBinding",
             Self::DeleteBinding => "DeleteBinding",
             Self::ReadNote => "ReadNote",
+            Self::ReadNotes => "ReadNotes",
             Self::WriteNote => "WriteNote",
         }
     }
