@@ -10,6 +10,7 @@ mod errors;
 mod http;
 pub mod kube;
 mod objects;
+mod owners;
 mod preflight;
 mod traces;
 mod translate;
@@ -18,12 +19,15 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
+use serde_json::Value;
+
 use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, Webhook};
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::permissions::{Question, ServiceAccount};
 use crate::target::Target;
 
@@ -112,6 +116,47 @@ pub trait Cluster: Send + Sync {
         &self,
         names: &BTreeSet<(String, String)>,
     ) -> impl Future<Output = BTreeMap<(String, String), Result<Option<Ledger>, LedgerFault>>> + Send;
+
+    /// An object around bindings: an owner of one, or what sets it up. `None` where there is none, or
+    /// the cluster does not have its kind.
+    fn object(&self, key: &Key) -> impl Future<Output = Reading<Option<Object>>> + Send;
+
+    /// The objects of a kind.
+    fn objects(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+    ) -> impl Future<Output = Reading<Vec<Object>>> + Send;
+
+    /// The names of a namespace's ConfigMaps that are ledgers by their names, whether or not a
+    /// binding goes with them.
+    fn ledger_names(&self, namespace: &str) -> impl Future<Output = Reading<Vec<String>>> + Send;
+
+    /// Merges a patch into exactly the version of an object that it is for. `rehearse` has it judged,
+    /// by webhooks too, and not stored. Tells the object as it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where somebody wrote it in between, it is another object of that
+    /// name, or it is gone.
+    fn patch_object(
+        &self,
+        patch: &Patch,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<Object, WriteError>> + Send;
+
+    /// Creates an object around bindings from its manifest, in the version that is served. `rehearse` as
+    /// in [`patch_object`](Self::patch_object).
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where there is one of that name already.
+    fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
     /// Writes a ledger: creates it where `version` is none, else replaces `data.targets` of exactly
     /// that version. Other keys, labels and annotations stay.

@@ -87,6 +87,16 @@ pub(crate) fn memory_key(namespace: &str, name: &str) -> String {
     format!("{namespace}-{name}")
 }
 
+/// The binding that a ConfigMap of this name is the ledger of, whose binding it would be, and the
+/// flavour; none where it is no ledger.
+pub fn binding_of(configmap: &str) -> Option<(Flavour, &str)> {
+    let own = [Flavour::LoadBalancerController, Flavour::AutoMode];
+    let named = own
+        .into_iter()
+        .find_map(|flavour| Some((flavour, configmap.strip_prefix(name(flavour, "").as_str())?)));
+    named.filter(|(_, binding)| !binding.is_empty())
+}
+
 /// Reads a ledger's text as a set: order, blanks and duplicates do not matter.
 ///
 /// # Errors

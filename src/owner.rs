@@ -1,5 +1,7 @@
 //! Whether a controller made a binding, and which cluster's made the target group. Pure.
 
+use std::collections::BTreeMap;
+
 use crate::facts::{ClusterFacts, Controller, Facts, GroupFacts};
 use crate::view::{BindingView, GroupView};
 
@@ -91,12 +93,16 @@ pub fn cluster_tag<'a>(group: &GroupView<'a>) -> Option<&'a str> {
 }
 
 fn tagged_cluster(group: &GroupFacts) -> Option<&str> {
-    let tags = group.tags.as_ref().ok()?;
+    cluster_name(group.tags.as_ref().ok()?)
+}
+
+/// The cluster name that tags of AWS give.
+pub(crate) fn cluster_name(tags: &BTreeMap<String, String>) -> Option<&str> {
     CLUSTER_TAGS.iter().find_map(|key| tags.get(*key)).map(String::as_str)
 }
 
 /// The names AWS may know a cluster by.
-fn names(cluster: &ClusterFacts) -> impl Iterator<Item = &str> {
+pub(crate) fn names(cluster: &ClusterFacts) -> impl Iterator<Item = &str> {
     let of_controllers =
         cluster.controllers.iter().flatten().filter_map(|c| c.cluster_name.as_deref());
     of_controllers.chain(cluster.eks_name.as_deref())

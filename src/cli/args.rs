@@ -5,6 +5,7 @@
 
 mod change;
 mod check;
+mod enable;
 mod manifests;
 mod prune;
 mod refused;
@@ -20,6 +21,7 @@ use mctg::plan::{Cap, ViaChoice};
 
 pub(crate) use self::change::{ChangeArgs, Rehearsal};
 pub(crate) use self::check::CheckArgs;
+pub(crate) use self::enable::{DisableArgs, EnableArgs, SwitchArgs};
 pub(crate) use self::manifests::{ManifestsArgs, TrustArg};
 pub(crate) use self::prune::PruneArgs;
 pub(crate) use self::refused::Refused;
@@ -69,6 +71,12 @@ pub(crate) enum Verb {
     /// Make registered targets and ledgers what the endpoints ask for, once
     #[command(after_help = help::RECONCILE)]
     Reconcile(ReconcileArgs),
+    /// Turn a Service, Ingress, Gateway route or binding multi-cluster, once it is safe
+    #[command(after_help = help::ENABLE)]
+    Enable(Box<EnableArgs>),
+    /// Turn it back, where no other cluster has a share
+    #[command(after_help = help::DISABLE)]
+    Disable(Box<DisableArgs>),
     /// Print the CronJob, RBAC and IAM policy that `reconcile` needs in a cluster
     #[command(after_help = help::MANIFESTS)]
     Manifests(Box<ManifestsArgs>),
@@ -591,6 +599,8 @@ mod tests {
             "check",
             "diff",
             "reconcile",
+            "enable",
+            "disable",
             "manifests",
             "explain",
             "demo",

@@ -24,6 +24,7 @@ use super::args::{
 };
 use super::check;
 use super::contexts::Unread;
+use super::enable;
 use super::error::CliError;
 use super::exit::{self, Exit, Thresholds};
 use super::manifests;
@@ -75,6 +76,8 @@ pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
         Verb::Check(args) => check::check(world, args, global, terminal).await,
         Verb::Diff(args) => diff(world, args, global, terminal).await,
         Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
+        Verb::Enable(args) => enable::enable(world, args, global, terminal).await,
+        Verb::Disable(args) => enable::disable(world, args, global, terminal).await,
         Verb::Manifests(args) => manifests::named(world, args, global, terminal).await,
         Verb::Explain(_)
         | Verb::Demo(_)

@@ -4,12 +4,14 @@
 //! whoever embeds it hands in a client.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::kube::Client;
 use ::kube::api::ListParams;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 pub use super::errors::explain;
@@ -27,6 +29,7 @@ use crate::facts::{
     Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, SilenceReason, Webhook,
 };
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::permissions::{Question, ServiceAccount};
 use crate::stop::Stop;
 use crate::target::Target;
@@ -67,6 +70,8 @@ pub struct KubeCluster {
     door: Result<Door, Silence>,
     /// Set once the server has shown that it is a Kubernetes API.
     proven: OnceCell<()>,
+    /// The versions in which kinds that are not built in are served, where that is known.
+    versions: Mutex<BTreeMap<Kind, &'static str>>,
 }
 
 impl KubeCluster {
@@ -83,7 +88,14 @@ impl KubeCluster {
             timeout: settings.timeout,
             stop: Stop::default(),
         });
-        Self { context, settings, default_namespace, door, proven: OnceCell::new() }
+        Self {
+            context,
+            settings,
+            default_namespace,
+            door,
+            proven: OnceCell::new(),
+            versions: Mutex::default(),
+        }
     }
 
     /// Makes a cluster that answers every question with the same silence: its configuration is so
@@ -92,7 +104,14 @@ impl KubeCluster {
         let default_namespace =
             settings.default_namespace.clone().unwrap_or_else(|| "default".to_owned());
         let context = context.into();
-        Self { context, settings, default_namespace, door: Err(silence), proven: OnceCell::new() }
+        Self {
+            context,
+            settings,
+            default_namespace,
+            door: Err(silence),
+            proven: OnceCell::new(),
+            versions: Mutex::default(),
+        }
     }
 
     /// Sends nothing any more once it is asked to stop, and nothing again that failed.
@@ -106,6 +125,16 @@ impl KubeCluster {
 
     pub(super) fn door(&self) -> Result<&Door, Failure> {
         self.door.as_ref().map_err(|silence| Failure { status: None, silence: silence.clone() })
+    }
+
+    /// The version in which a kind is served, where that was found out.
+    pub(super) fn known_version(&self, kind: Kind) -> Option<&'static str> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&kind).copied()
+    }
+
+    /// Keeps the version in which a kind is served. That one is not served is not kept: it may come.
+    pub(super) fn remember_version(&self, kind: Kind, version: &'static str) {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, version);
     }
 
     pub(super) async fn list<T: DeserializeOwned>(
@@ -378,6 +407,31 @@ impl Cluster for KubeCluster {
             ledgers.extend(self.ledgers_of_namespace(namespace, names).await);
         }
         ledgers
+    }
+
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.read_object(key).await.map_err(silence)
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.list_objects(kind, namespace).await.map_err(silence)
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.list_ledger_names(namespace).await.map_err(silence)
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.send_patch(patch, rehearse).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.send_manifest(key, manifest, rehearse).await
     }
 
     async fn write_ledger(

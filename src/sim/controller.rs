@@ -28,11 +28,13 @@
 //! Each request to the world is one call of the [`Api`]. A future of [`Controller::work`] that is
 //! dropped is a process that was killed: [`Controller::restart`] is what comes after it.
 
+pub mod admission;
 mod api;
 mod cleanup;
 mod gates;
 mod ledger;
 mod memory;
+pub mod owners;
 mod pass;
 mod queue;
 mod simulated;

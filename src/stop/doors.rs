@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use futures::FutureExt;
+use serde_json::Value;
 
 use super::{Stop, Unheard};
 use crate::binding::{Binding, Flavour};
@@ -17,6 +18,7 @@ use crate::facts::{
     SilenceReason, TargetGroup, Webhook,
 };
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::permissions::{Question, ServiceAccount};
 use crate::target::{Target, TargetDescription, TargetGroupArn};
 
@@ -183,6 +185,31 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
             names.iter().map(|name| (name.clone(), Err(fault()))).collect()
         };
         self.stop.call(self.door.ledgers(names)).await.unwrap_or_else(silent)
+    }
+
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.read(self.door.object(key)).await
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.read(self.door.objects(kind, namespace)).await
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.read(self.door.ledger_names(namespace)).await
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.write(self.door.patch_object(patch, rehearse)).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.create_object(key, manifest, rehearse)).await
     }
 
     async fn write_ledger(

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::state::{SimPod, StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
 use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
@@ -13,6 +15,7 @@ use crate::facts::{
     Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, SilenceReason, Webhook,
 };
 use crate::ledger::{self, Ledger};
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::permissions::{Question, ServiceAccount};
 use crate::target::Target;
 
@@ -173,6 +176,55 @@ impl Door for Cluster {
             ledgers.insert((namespace.clone(), name.clone()), ledger);
         }
         ledgers
+    }
+
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        let namespace = Some(key.namespace.as_str()).filter(|it| !it.is_empty()).into();
+        self.read(Request::ReadObject, namespace, |state| state.object(key)).await
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.read(Request::ListObjects, namespace.into(), |state| {
+            let asked = |it: &Object| namespace.is_none_or(|ns| it.key.namespace == ns);
+            state.objects(kind).into_iter().filter(asked).collect()
+        })
+        .await
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.read(Request::LedgerNames, Some(namespace).into(), |state| {
+            let names = state.ledgers.keys().filter_map(|key| key.split_once('/'));
+            let own =
+                names.filter(|(ns, name)| *ns == namespace && ledger::binding_of(name).is_some());
+            own.map(|(_, name)| name.to_owned()).collect()
+        })
+        .await
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        let namespace = Some(patch.key.namespace.as_str()).filter(|it| !it.is_empty()).into();
+        self.call(Request::PatchObject, namespace, |state| {
+            state.patch_object(patch, rehearse).ok_or(WriteError::Conflict)
+        })
+        .await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::CreateObject, Some(key.namespace.as_str()).into(), |state| {
+            if state.object(key).is_some() {
+                return Err(WriteError::Conflict);
+            }
+            if !rehearse {
+                state.put_object(Object::new(key.clone(), manifest["spec"].clone()));
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn write_ledger(

@@ -15,6 +15,7 @@ use crate::endpoints::{
 };
 use crate::events::Event;
 use crate::facts::{Controller, Reconciler, Webhook};
+use crate::objects::Object;
 use crate::sim::world::zone_of;
 use crate::target::TargetGroupArn;
 
@@ -62,8 +63,11 @@ pub struct ClusterState {
     /// The events of this program.
     #[serde(default)]
     pub events: BTreeMap<String, StoredEvent>,
+    /// The objects around bindings, by kind, namespace and name. A Service without one is a plain one.
+    #[serde(default)]
+    pub(super) objects: BTreeMap<String, Object>,
     now: Timestamp,
-    sequence: u64,
+    pub(super) sequence: u64,
 }
 
 fn yes() -> bool {
@@ -221,6 +225,7 @@ impl ClusterState {
             clock_ahead: SignedDuration::ZERO,
             denied: BTreeSet::new(),
             events: BTreeMap::new(),
+            objects: BTreeMap::new(),
             now,
             sequence: 0,
         }
@@ -527,7 +532,7 @@ fn family_of(address: &str) -> AddressFamily {
 }
 
 /// Makes a UID that is the same in every run (FNV-1a of what it is for).
-fn uid(of: &str) -> String {
+pub(super) fn uid(of: &str) -> String {
     let hash = of.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -6,6 +6,7 @@ pub(crate) mod gate;
 pub(crate) mod kubeconfig;
 pub(crate) mod moto;
 pub(crate) mod objects;
+pub(crate) mod owners;
 pub(crate) mod pod;
 pub(crate) mod pool;
 pub(crate) mod programs;

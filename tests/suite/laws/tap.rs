@@ -16,6 +16,7 @@ use mctg::facts::{
     Webhook,
 };
 use mctg::ledger::Ledger;
+use mctg::objects::{Key, Kind as ObjectKind, Object, Patch};
 use mctg::permissions::{Question, ServiceAccount};
 use mctg::plan::Plan;
 use mctg::sim;
@@ -262,6 +263,31 @@ impl Cluster for ClusterDoor {
         }
         self.line.step().await;
         answer
+    }
+
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.inner.object(key).await
+    }
+
+    async fn objects(&self, kind: ObjectKind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.inner.objects(kind, namespace).await
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.inner.ledger_names(namespace).await
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.inner.patch_object(patch, rehearse).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &serde_json::Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.inner.create_object(key, manifest, rehearse).await
     }
 
     async fn write_ledger(
