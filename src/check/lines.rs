@@ -267,7 +267,11 @@ fn flags(look: &Look, all: &[Look], controller: &Controller) -> Line {
 }
 
 fn bugs(look: &Look, options: &Options, controller: &Controller) -> Option<Line> {
+    // One that knows nothing of sharing was told of already.
     let version = controller.version.as_deref()?;
+    if controller.is_before(SHARES_SINCE) == Some(true) {
+        return None;
+    }
     let uses = match &look.bindings {
         Ok(bindings) if !options.pre || !bindings.is_empty() => Uses::of(bindings),
         _ => Uses::ALL,

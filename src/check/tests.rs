@@ -6,7 +6,9 @@ use super::*;
 use crate::binding::Flavour;
 use crate::facts::{Aliveness, Controller, Silence, SilenceReason, Webhook};
 use crate::sim::cluster::{ClusterState, NewBinding, Part, Request};
-use crate::sim::{Cluster, World};
+use crate::sim::elbv2::{ApiError, Operation};
+use crate::sim::faults::Fault;
+use crate::sim::{Cluster, Trouble, World};
 
 fn now() -> Timestamp {
     "2026-01-01T12:00:00Z".parse().unwrap()
@@ -211,8 +213,9 @@ async fn a_cluster_where_nothing_is_bound_passes_with_pre_only() {
 #[tokio::test]
 async fn the_call_that_aws_refuses_is_named() {
     let (world, _) = healthy();
-    let silence = Silence::new(SilenceReason::Forbidden, "AccessDenied: not authorized");
-    world.load_balancers().silence(crate::sim::load_balancers::Request::Targets, silence);
+    let action = "elasticloadbalancing:DescribeTargetHealth";
+    let refusal = Trouble::Refused(ApiError::access_denied("role", action));
+    world.load_balancers().fail_next(Operation::DescribeTargetHealth, Fault::before(refusal));
     let report = run(&world, &Options::default()).await;
     assert_eq!(wrong(&report), ["MCTG611 failed"]);
     let message = &report.findings[0].message;

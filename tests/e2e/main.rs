@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_ledgers;
 mod bad_luck;
 mod beside;
+mod check;
 mod cluster;
 mod contexts;
 mod controllers;
