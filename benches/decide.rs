@@ -190,6 +190,7 @@ fn facts(groups: usize, targets: usize) -> Facts {
             })
             .collect()),
         bindings_found: groups,
+        namesakes: BTreeMap::new(),
         hidden: Vec::new(),
         controllers: Ok(Vec::new()),
         reconcilers: Vec::new(),
