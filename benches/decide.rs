@@ -190,6 +190,7 @@ fn facts(groups: usize, targets: usize) -> Facts {
             })
             .collect()),
         bindings_found: groups,
+        namesakes: BTreeMap::new(),
         hidden: Vec::new(),
         controllers: Ok(Vec::new()),
         reconcilers: Vec::new(),
@@ -263,6 +264,7 @@ fn binding(group: usize, numbers: std::ops::Range<usize>) -> BindingFacts {
             changed_at: None,
             deleted_at: None,
             has_finalizer: false,
+            failure: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             spec: spec(&arn(group)),

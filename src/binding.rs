@@ -43,6 +43,10 @@ pub struct Binding {
     pub deleted_at: Option<Timestamp>,
     /// Whether the controller's finalizer [`FINALIZER`] is on it.
     pub has_finalizer: bool,
+    /// What its controller last failed at when it cleaned up (its condition `Ready`); none where that
+    /// says nothing.
+    #[serde(default)]
+    pub failure: Option<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// The annotations of the controller and of this program, others left out.
@@ -447,6 +451,7 @@ mod tests {
             changed_at: None,
             deleted_at: None,
             has_finalizer: false,
+            failure: None,
             labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             annotations: BTreeMap::new(),
             spec: BindingSpec::default(),

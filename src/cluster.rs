@@ -247,6 +247,12 @@ pub trait Cluster: Send + Sync {
         name: &str,
     ) -> impl Future<Output = Reading<Option<Note>>> + Send;
 
+    /// Reads all notes of this program: the ConfigMaps with the label [`NOTE_LABEL`].
+    fn notes(
+        &self,
+        namespace: Option<&str>,
+    ) -> impl Future<Output = Reading<Vec<StoredNote>>> + Send;
+
     /// Writes a note: creates it where it has no version, else replaces exactly that version. With
     /// `rehearse` the API server checks it and changes nothing. It is deleted as a ledger is.
     ///
@@ -282,6 +288,20 @@ pub trait Cluster: Send + Sync {
     ///
     /// [`WriteError::Conflict`] where somebody wrote it at the same time.
     fn record_event(&self, event: &Event) -> impl Future<Output = Result<(), WriteError>> + Send;
+}
+
+/// The label, and its value, of this program's notes.
+pub const NOTE_LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "kubectl-mctg");
+
+/// A note, and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredNote {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub note: Note,
 }
 
 /// Why a write to a cluster did not happen, or may not have.

@@ -54,16 +54,6 @@ pub fn name(flavour: Flavour, binding: &str) -> String {
     format!("{prefix}{binding}")
 }
 
-/// The binding that a ConfigMap of this name is the ledger of, whose binding it would be, and the
-/// flavour; none where it is no ledger.
-pub fn binding_of(configmap: &str) -> Option<(Flavour, &str)> {
-    let own = [Flavour::LoadBalancerController, Flavour::AutoMode];
-    let named = own
-        .into_iter()
-        .find_map(|flavour| Some((flavour, configmap.strip_prefix(name(flavour, "").as_str())?)));
-    named.filter(|(_, binding)| !binding.is_empty())
-}
-
 /// The release since which the controller tells ledgers in memory apart by `namespace/name`; before it
 /// went by `namespace-name`, so that `a/b-c` and `a-b/c` shared one (`facts/lbc.md` 2.1).
 pub const TOLD_APART_SINCE: [u32; 3] = [3, 5, 0];
@@ -95,6 +85,16 @@ pub fn namesakes<'a>(
 /// The key in the memory of a controller before [`TOLD_APART_SINCE`].
 pub(crate) fn memory_key(namespace: &str, name: &str) -> String {
     format!("{namespace}-{name}")
+}
+
+/// The binding that a ConfigMap of this name is the ledger of, whose binding it would be, and the
+/// flavour; none where it is no ledger.
+pub fn binding_of(configmap: &str) -> Option<(Flavour, &str)> {
+    let own = [Flavour::LoadBalancerController, Flavour::AutoMode];
+    let named = own
+        .into_iter()
+        .find_map(|flavour| Some((flavour, configmap.strip_prefix(name(flavour, "").as_str())?)));
+    named.filter(|(_, binding)| !binding.is_empty())
 }
 
 /// Reads a ledger's text as a set: order, blanks and duplicates do not matter.

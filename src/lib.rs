@@ -91,4 +91,5 @@ pub mod stop;
 pub mod target;
 #[cfg(test)]
 mod testing;
+pub mod unbind;
 pub mod view;

@@ -15,7 +15,7 @@ mod access;
 mod details;
 mod endpoints;
 pub(crate) mod groups;
-mod holders;
+pub(crate) mod holders;
 mod limits;
 pub(crate) mod look;
 pub mod lost;
@@ -30,7 +30,7 @@ use self::access::Accesses;
 use self::look::Look;
 use crate::binding::Binding;
 use crate::cluster::Cluster;
-use crate::elbv2::LoadBalancers;
+use crate::elbv2::{Access, LoadBalancers};
 use crate::facts::{Facts, Reading};
 use crate::selection::Selection;
 use crate::target::TargetGroupArn;
@@ -59,6 +59,8 @@ pub struct Scope {
     /// Of the clusters to observe, those that somebody declared gone for good: each is asked, and
     /// one that answers is read as any other.
     pub lost: BTreeSet<String>,
+    /// Groups to read whether or not a binding names them, each with who may read it where none does.
+    pub groups: BTreeMap<TargetGroupArn, Access>,
     /// The contexts whose targets may be deregistered: who holds their addresses is read too.
     pub acting: BTreeSet<String>,
 }
@@ -93,8 +95,8 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let (looks, lost) = lost::leave_out(looks, &scope.lost);
     let looks = look::once_each(looks);
     let named = groups::resolve_names(load_balancers, &looks).await;
-    let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
-    let accesses = Accesses::of(&looks, &named, &chosen);
+    let (chosen, by_aws_name) = choose(&looks, &named, scope);
+    let accesses = Accesses::of(&looks, &named, &chosen, &scope.groups);
     let (mut cluster_facts, mut group_facts, account_limits) = join3(
         join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),
@@ -152,9 +154,11 @@ fn group_of(context: &str, binding: &Binding, named: &Named) -> Reading<TargetGr
 fn choose<C: Cluster>(
     looks: &[Look<'_, C>],
     named: &Named,
-    selection: &Selection,
+    scope: &Scope,
 ) -> (BTreeSet<TargetGroupArn>, bool) {
-    let mut by_group: BTreeMap<TargetGroupArn, Vec<&Binding>> = BTreeMap::new();
+    let asked = || scope.groups.keys().cloned();
+    let mut by_group: BTreeMap<TargetGroupArn, Vec<&Binding>> =
+        asked().map(|arn| (arn, Vec::new())).collect();
     for look in looks {
         for binding in look.bindings.iter().flatten() {
             if let Ok(arn) = group_of(look.cluster.context(), binding, named) {
@@ -162,8 +166,8 @@ fn choose<C: Cluster>(
             }
         }
     }
-    match selection.groups_to_read(&by_group) {
-        Some(chosen) => (chosen, false),
+    match scope.selection.groups_to_read(&by_group) {
+        Some(chosen) => (chosen.into_iter().chain(asked()).collect(), false),
         None => (by_group.into_keys().collect(), true),
     }
 }

@@ -549,16 +549,15 @@ pub const ALL: &[Permission] = &[
 /// The verbs that read or change clusters, and what kind of run each is: what a user is asked about
 /// who wants to know beforehand.
 pub const VERBS: &[(&str, Run)] =
-    &[("status and diff", READS), ("reconcile", Run { writes: true, ..READS })];
+    &[("status and diff", READS), ("reconcile", Run { writes: true, tells: false, ..READS })];
 
 const READS: Run = Run {
     writes: false,
-    // What is only told is done without, and kinds that are not there would be asked for.
-    tells: false,
     via: ViaChoice::Auto,
     events: false,
     several_clusters: false,
     namespaced: false,
+    tells: true,
 };
 
 impl Permission {

@@ -19,6 +19,8 @@ use serde::Serialize;
 
 pub use self::claims::Claims;
 pub use self::finish::{Finish, finish};
+pub(crate) use self::guard::{Unheard, unheard};
+pub(crate) use self::predict::clean_up;
 pub(crate) use self::prune::prunes_through;
 pub use self::prune::{GroupFinish, GroupPlan, Prune, confirm};
 pub use self::unrepaired::{Unrepaired, unrepaired};

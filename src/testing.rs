@@ -126,6 +126,7 @@ pub(crate) fn binding(name: &str) -> Binding {
         changed_at: None,
         deleted_at: None,
         has_finalizer: false,
+        failure: None,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         spec: BindingSpec {

@@ -130,10 +130,8 @@ async fn observe_status<C: Cluster, L: LoadBalancers>(
         selection,
         detail: if deep { Detail::Deep } else { Detail::Polite },
         narrowed: world.narrowed,
-        contexts: None,
         left_out: world.unread.left_out.clone(),
-        lost: BTreeSet::new(),
-        acting: BTreeSet::new(),
+        ..Scope::default()
     };
     let facts =
         observe::observe(world.clusters, world.load_balancers, &scope, &|| (world.clock)()).await;

@@ -20,7 +20,7 @@ use super::errors::Failure;
 use super::http::Door;
 use super::objects as wire;
 use super::translate;
-use super::{Cluster, WriteError};
+use super::{Cluster, StoredNote, WriteError};
 use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
@@ -505,6 +505,10 @@ impl Cluster for KubeCluster {
 
     async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
         self.get_note(namespace, name).await
+    }
+
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.list_notes(namespace).await
     }
 
     async fn write_note(

@@ -168,6 +168,14 @@ pub(super) struct StoredEvent {
 pub(super) struct TargetGroupBinding {
     pub(super) metadata: Meta,
     pub(super) spec: BindingSpec,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) status: BindingStatus,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct BindingStatus {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) conditions: Vec<Condition>,
 }
 
 #[derive(Deserialize)]
@@ -347,6 +355,8 @@ pub(super) struct Condition {
     pub(super) kind: String,
     pub(super) status: String,
     pub(super) last_transition_time: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) message: String,
 }
 
 #[derive(Deserialize)]

@@ -81,6 +81,7 @@ pub enum Request {
     ApplyBinding,
     DeleteBinding,
     ReadNote,
+    ReadNotes,
     WriteNote,
 }
 
@@ -118,6 +119,7 @@ impl Request {
             Self::ApplyBinding => "ApplyBinding",
             Self::DeleteBinding => "DeleteBinding",
             Self::ReadNote => "ReadNote",
+            Self::ReadNotes => "ReadNotes",
             Self::WriteNote => "WriteNote",
         }
     }

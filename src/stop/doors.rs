@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Stop, Unheard};
 use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
-use crate::cluster::{Cluster, WriteError};
+use crate::cluster::{Cluster, StoredNote, WriteError};
 use crate::elbv2::{Access, CallError, LoadBalancers, Registration};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
@@ -280,6 +280,10 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
 
     async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
         self.read(self.door.note(namespace, name)).await
+    }
+
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.read(self.door.notes(namespace)).await
     }
 
     async fn write_note(

@@ -8,7 +8,7 @@ use super::state::{SimPod, StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
 use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
 use crate::change::{Manifest, Note};
-use crate::cluster::{Cluster as Door, WriteError};
+use crate::cluster::{Cluster as Door, StoredNote, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{
@@ -364,6 +364,18 @@ impl Door for Cluster {
     async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
         self.read(Request::ReadNote, Some(namespace).into(), |state| {
             state.notes.get(&key(namespace, name)).cloned()
+        })
+        .await
+    }
+
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.read(Request::ReadNotes, namespace.into(), |state| {
+            let all = state.notes.iter().filter_map(|(key, note)| {
+                let (namespace, name) = key.split_once('/')?;
+                let (namespace, name) = (namespace.to_owned(), name.to_owned());
+                Some(StoredNote { namespace, name, note: note.clone() })
+            });
+            all.filter(|stored| namespace.is_none_or(|only| only == stored.namespace)).collect()
         })
         .await
     }

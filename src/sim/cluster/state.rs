@@ -371,6 +371,7 @@ impl ClusterState {
             changed_at: Some(self.now),
             deleted_at: None,
             has_finalizer: false,
+            failure: None,
             labels: new.labels.clone(),
             annotations: BTreeMap::new(),
             spec: new.spec.clone(),

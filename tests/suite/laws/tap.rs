@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use mctg::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
 use mctg::change::{Manifest, Note};
-use mctg::cluster::{Cluster, WriteError};
+use mctg::cluster::{Cluster, StoredNote, WriteError};
 use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
 use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use mctg::events::Event;
@@ -401,6 +401,10 @@ impl Cluster for ClusterDoor {
 
     async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
         self.inner.note(namespace, name).await
+    }
+
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.inner.notes(namespace).await
     }
 
     async fn write_note(
