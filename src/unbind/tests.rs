@@ -33,7 +33,7 @@ impl Case {
     /// Leaves a note of an earlier run: of a binding of this UID that had these targets.
     fn noted(mut self, uid: &str, list: &str) -> Self {
         let binding = self.world.facts.clusters.last().unwrap().bindings().last();
-        let mut binding = binding.map_or_else(|| gone(), |facts| facts.binding.clone());
+        let mut binding = binding.map_or_else(gone, |facts| facts.binding.clone());
         binding.uid = uid.to_owned();
         let noted = Noted { binding, arn: arn(), targets: targets(list) };
         let note = noted.to_note(Some("7".to_owned()));
