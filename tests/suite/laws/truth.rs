@@ -57,6 +57,13 @@ impl Held {
 }
 
 impl Truth {
+    /// What each slot's binding claims by its ledger; the ledger of a binding that is gone claims nothing.
+    pub(super) fn claimed(&self) -> Vec<Set> {
+        let ledgers = self.ledgers.iter().enumerate();
+        let is_there = |slot: usize| self.present & (1 << slot) != 0;
+        ledgers.map(|(slot, ledger)| if is_there(slot) { *ledger } else { 0 }).collect()
+    }
+
     /// What a slot's binding is: there, not being deleted, this program's, with its Service.
     pub(super) fn standing(&self, slot: usize) -> [bool; 4] {
         [self.present, self.bound, self.ours, self.served].map(|slots| slots & (1 << slot) != 0)
