@@ -41,7 +41,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn the_laws_hold_in_every_history() {
     if let Some(seed) = number("MCTG_SIM_SEED") {
-        tell(seed);
+        tell(seed, &BTreeSet::from([seed]));
         return;
     }
     let from = number("MCTG_SIM_FROM").unwrap_or(0);
@@ -66,14 +66,13 @@ fn the_laws_hold_in_every_history() {
     });
     let failed = failed.into_inner().expect("no test panicked");
     if let Some(seed) = failed.first() {
-        eprintln!("histories that break a law: {failed:?}");
-        tell(*seed);
+        tell(*seed, &failed);
     }
 }
 
 /// Plays the history of a seed, and where a law is broken panics with the shortest history that
-/// still breaks one.
-fn tell(seed: u64) {
+/// still breaks one, and with all the seeds that `failed`.
+fn tell(seed: u64, failed: &BTreeSet<u64>) {
     let history = History::of(seed);
     if play(&history, None).is_empty() {
         return;
@@ -87,7 +86,8 @@ fn tell(seed: u64) {
         let _ = writeln!(text, "  {violation}");
     }
     panic!(
-        "a law is broken in the history of seed {seed}; the shortest that still breaks one:\n{text}\
+        "a law is broken in the histories of seeds {failed:?}; \
+         the shortest of seed {seed} that still breaks one:\n{text}\
          replay: MCTG_SIM_SEED={seed} cargo test --test suite the_laws_hold"
     );
 }
