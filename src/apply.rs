@@ -5,6 +5,7 @@
 //! Dropping the future between two calls leaves a state that the next run repairs: whatever was
 //! registered is in a ledger.
 
+mod changes;
 mod nudge;
 mod prune;
 mod targets;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 
+pub(crate) use self::changes::change;
 pub(crate) use self::nudge::nudge_again;
 pub use self::prune::{GroupDone, prune};
 use self::targets::Failure;

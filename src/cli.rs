@@ -4,10 +4,12 @@
 //! decided in the library.
 
 mod args;
+mod change;
 mod complete;
 mod contexts;
 mod credentials;
 mod demo;
+mod enable;
 mod env;
 mod error;
 mod exit;
@@ -33,7 +35,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use self::args::{Cli, DryRun, Verb};
+use self::args::{ChangeArgs, Cli, DryRun, Rehearsal, Verb};
 use self::env::Environment;
 use self::error::CliError;
 use self::exit::Exit;
@@ -96,7 +98,18 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
         Verb::Manifests(args) if !manifests::asks(args) => {
             manifests::unnamed(args, &cli.global, terminal)
         }
-        verb @ (Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_) | Verb::Manifests(_)) => {
+        Verb::Enable(args) if args.switch.local => {
+            enable::local(&args.switch, true, args.deletion_protection, &cli.global, terminal)
+        }
+        Verb::Disable(args) if args.switch.local => {
+            enable::local(&args.switch, false, false, &cli.global, terminal)
+        }
+        verb @ (Verb::Status(_)
+        | Verb::Diff(_)
+        | Verb::Reconcile(_)
+        | Verb::Enable(_)
+        | Verb::Disable(_)
+        | Verb::Manifests(_)) => {
             if cli.global.demo {
                 let work = demo::run(verb, &cli.global, &environment, terminal);
                 wait_for(work, ending, &stop, terminal)
@@ -124,7 +137,18 @@ impl Ending {
             Verb::Reconcile(args) if args.dry_run == DryRun::None && !terminal.is_read_only() => {
                 Self::WithReport
             }
+            Verb::Enable(args) => Self::of_change(&args.switch.change, terminal),
+            Verb::Disable(args) => Self::of_change(&args.switch.change, terminal),
             _ => Self::AtOnce("interrupted: nothing was changed"),
+        }
+    }
+
+    /// Of a verb that changes objects.
+    fn of_change(args: &ChangeArgs, terminal: &Terminal) -> Self {
+        if args.dry_run == Rehearsal::None && !terminal.is_read_only() {
+            Self::WithReport
+        } else {
+            Self::AtOnce("interrupted: nothing was changed")
         }
     }
 }

@@ -3,12 +3,14 @@
 //! One narrow trait in our own words. `kube` (the adapter) and the simulator implement it; no
 //! Kubernetes type passes this door.
 
+mod changes;
 mod controllers;
 mod differences;
 mod errors;
 mod http;
 pub mod kube;
 mod objects;
+mod owners;
 mod traces;
 mod translate;
 mod writes;
@@ -16,11 +18,15 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
+use serde_json::Value;
+
 use crate::binding::{Binding, Flavour};
+use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence};
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::target::Target;
 
 /// A cluster behind one context.
@@ -92,6 +98,47 @@ pub trait Cluster: Send + Sync {
         names: &BTreeSet<(String, String)>,
     ) -> impl Future<Output = BTreeMap<(String, String), Result<Option<Ledger>, LedgerFault>>> + Send;
 
+    /// An object around bindings: an owner of one, or what sets it up. `None` where there is none, or
+    /// the cluster does not have its kind.
+    fn object(&self, key: &Key) -> impl Future<Output = Reading<Option<Object>>> + Send;
+
+    /// The objects of a kind.
+    fn objects(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+    ) -> impl Future<Output = Reading<Vec<Object>>> + Send;
+
+    /// The names of a namespace's ConfigMaps that are ledgers by their names, whether or not a
+    /// binding goes with them.
+    fn ledger_names(&self, namespace: &str) -> impl Future<Output = Reading<Vec<String>>> + Send;
+
+    /// Merges a patch into exactly the version of an object that it is for. `rehearse` has it judged,
+    /// by webhooks too, and not stored. Tells the object as it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where somebody wrote it in between, it is another object of that
+    /// name, or it is gone.
+    fn patch_object(
+        &self,
+        patch: &Patch,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<Object, WriteError>> + Send;
+
+    /// Creates an object around bindings from its manifest, in the version that is served. `rehearse` as
+    /// in [`patch_object`](Self::patch_object).
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where there is one of that name already.
+    fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
     /// Writes a ledger: creates it where `version` is none, else replaces `data.targets` of exactly
     /// that version. Other keys, labels and annotations stay.
     ///
@@ -144,6 +191,55 @@ pub trait Cluster: Send + Sync {
         namespace: &str,
         name: &str,
         uid: &str,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Creates a binding, or makes it what the manifest says, by server-side apply; nothing changes
+    /// where it is that already. With `takes_over`, fields that another manager set are set too. With
+    /// `rehearse` the API server checks it and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where another manager set a field to something else.
+    fn apply_binding(
+        &self,
+        manifest: &Manifest,
+        takes_over: bool,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Deletes a binding of exactly this UID; one that is gone is fine. With `rehearse` the API server
+    /// checks it and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where it is another binding of that name.
+    fn delete_binding(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Reads a note of this program (a ConfigMap); `None` where there is none.
+    fn note(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> impl Future<Output = Reading<Option<Note>>> + Send;
+
+    /// Writes a note: creates it where it has no version, else replaces exactly that version. With
+    /// `rehearse` the API server checks it and changes nothing. It is deleted as a ledger is.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where somebody wrote (or created, or deleted) it in between.
+    fn write_note(
+        &self,
+        namespace: &str,
+        name: &str,
+        note: &Note,
+        rehearse: bool,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
     /// Writes an event: creates the object of its [name](Event::name), or where that is there

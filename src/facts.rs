@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::binding::{Binding, BindingRef, Flavour, TargetType};
 use crate::endpoints::{Endpoints, Pod, Unresolved};
 use crate::ledger::{InvalidLedger, Ledger};
+use crate::objects::Objects;
 use crate::target::{TargetDescription, TargetGroupArn};
 
 /// Everything one observation saw.
@@ -152,6 +153,23 @@ pub struct ClusterFacts {
     pub unseen: Vec<Silence>,
     /// For addresses that a guard asks about: the pods or nodes that hold them here.
     pub holders: BTreeMap<String, Reading<Vec<Holder>>>,
+    /// What its bindings of shared groups were made for, and what sets that up; where it is only to be
+    /// known what to register, nobody asked.
+    pub objects: Objects,
+    /// Ledgers without a multi-cluster binding, in the namespaces of bindings of shared groups and
+    /// where they may be listed.
+    pub orphans: Vec<OrphanLedger>,
+}
+
+/// A ledger that no multi-cluster binding goes with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrphanLedger {
+    /// Its namespace.
+    pub namespace: String,
+    /// The ConfigMap's name.
+    pub name: String,
+    /// The binding of its name, where that is there and exclusive.
+    pub exclusive: Option<String>,
 }
 
 impl ClusterFacts {

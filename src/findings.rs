@@ -5,6 +5,7 @@
 pub mod catalogue;
 mod controllers;
 mod drift;
+mod owners;
 mod reading;
 mod sharing;
 mod targets;
@@ -27,11 +28,13 @@ use crate::view::{BindingView, GroupView};
 pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection) -> Vec<Finding> {
     let mut findings = reading::findings(facts, groups, selection);
     findings.extend(controllers::findings(facts, groups));
+    findings.extend(owners::orphan_ledgers(facts, groups, selection));
     for group in groups {
         let chosen: Vec<usize> = (0..group.bindings.len())
             .filter(|index| selection.chooses(group, &group.bindings[*index]))
             .collect();
         findings.extend(sharing::findings(group, &chosen));
+        findings.extend(owners::findings(facts, group, &chosen));
         findings.extend(targets::findings(group, &chosen, facts.observed_at));
         findings.extend(unclaimed::finding(facts, group));
         findings.extend(traffic::findings(group));
@@ -43,6 +46,12 @@ pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection)
     };
     findings.sort_by_cached_key(rank);
     findings
+}
+
+/// Finds what could not be read, and no more.
+pub(crate) fn unread(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
+    let all = Selection { all: true, ..Selection::default() };
+    reading::findings(facts, groups, &all)
 }
 
 /// Says whether the binding that a finding concerns asks to leave it out.
@@ -164,7 +173,7 @@ fn minute(at: Timestamp) -> String {
 }
 
 /// Lists the first few targets, and says how many more there are.
-fn listed(targets: &[&Target]) -> String {
+pub(crate) fn listed(targets: &[&Target]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<String> = targets.iter().take(SHOWN).map(ToString::to_string).collect();
     match targets.len().saturating_sub(SHOWN) {
@@ -174,7 +183,7 @@ fn listed(targets: &[&Target]) -> String {
 }
 
 /// Says a number of things, in the singular or the plural.
-fn counted(number: usize, thing: &str) -> String {
+pub(crate) fn counted(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 

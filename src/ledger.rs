@@ -54,6 +54,16 @@ pub fn name(flavour: Flavour, binding: &str) -> String {
     format!("{prefix}{binding}")
 }
 
+/// The binding that a ConfigMap of this name is the ledger of, whose binding it would be, and the
+/// flavour; none where it is no ledger.
+pub fn binding_of(configmap: &str) -> Option<(Flavour, &str)> {
+    let own = [Flavour::LoadBalancerController, Flavour::AutoMode];
+    let named = own
+        .into_iter()
+        .find_map(|flavour| Some((flavour, configmap.strip_prefix(name(flavour, "").as_str())?)));
+    named.filter(|(_, binding)| !binding.is_empty())
+}
+
 /// Reads a ledger's text as a set: order, blanks and duplicates do not matter.
 ///
 /// # Errors

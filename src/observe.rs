@@ -7,7 +7,7 @@
 //! look      bindings and controllers of every cluster; the same cluster counts once
 //! choose    the groups the caller is interested in
 //! read      their endpoints and ledgers  ║  their targets and tags
-//! details   attributes, load balancers, listeners
+//! details   attributes, load balancers, listeners  ║  what shared groups' bindings were made for
 //! holders   who holds an address that a guard asks about
 //! ```
 
@@ -18,6 +18,7 @@ mod groups;
 mod holders;
 mod look;
 pub mod lost;
+pub(crate) mod owners;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,7 +94,7 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let named = groups::resolve_names(load_balancers, &looks).await;
     let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
     let accesses = Accesses::of(&looks, &named, &chosen);
-    let (cluster_facts, mut group_facts) = join(
+    let (mut cluster_facts, mut group_facts) = join(
         join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),
     )
@@ -108,8 +109,17 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
             let all = scope.detail == Detail::Deep
                 || named_by_user
                 || group_facts.len() <= DETAILED_GROUPS_MAX;
-            details::read_load_balancers(load_balancers, &accesses, &mut group_facts).await;
-            details::read(load_balancers, &accesses, &mut group_facts, all).await;
+            let questions = owners::questions(&cluster_facts, &group_facts);
+            let details = async {
+                details::read_load_balancers(load_balancers, &accesses, &mut group_facts).await;
+                details::read(load_balancers, &accesses, &mut group_facts, all).await;
+            };
+            let ((), answers) = join(details, owners::read(&looks, questions)).await;
+            for (facts, answers) in cluster_facts.iter_mut().zip(answers) {
+                facts.objects = answers.objects;
+                facts.orphans = answers.orphans;
+                facts.unseen.extend(answers.unseen);
+            }
         }
     }
     let mut facts = Facts {

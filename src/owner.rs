@@ -1,5 +1,7 @@
 //! Which cluster a target group belongs to: the one whose controller made it. Pure.
 
+use std::collections::BTreeMap;
+
 use crate::facts::{ClusterFacts, Facts};
 use crate::view::GroupView;
 
@@ -50,12 +52,16 @@ pub fn standing(facts: &Facts, group: &GroupView<'_>) -> Standing {
 
 /// The cluster name that the group's tags give.
 pub fn cluster_tag<'a>(group: &GroupView<'a>) -> Option<&'a str> {
-    let tags = group.facts.tags.as_ref().ok()?;
+    cluster_name(group.facts.tags.as_ref().ok()?)
+}
+
+/// The cluster name that tags of AWS give.
+pub(crate) fn cluster_name(tags: &BTreeMap<String, String>) -> Option<&str> {
     CLUSTER_TAGS.iter().find_map(|key| tags.get(*key)).map(String::as_str)
 }
 
 /// The names AWS may know a cluster by.
-fn names(cluster: &ClusterFacts) -> impl Iterator<Item = &str> {
+pub(crate) fn names(cluster: &ClusterFacts) -> impl Iterator<Item = &str> {
     let of_controllers =
         cluster.controllers.iter().flatten().filter_map(|c| c.cluster_name.as_deref());
     of_controllers.chain(cluster.eks_name.as_deref())

@@ -10,6 +10,8 @@ use crate::plan::ViaChoice;
 pub struct Run {
     /// Whether it changes anything (`reconcile`), or only reads (`status`, `diff`).
     pub writes: bool,
+    /// Whether it tells what is wrong beyond what is registered (`status`).
+    pub tells: bool,
     /// Who is asked to act.
     pub via: ViaChoice,
     /// Whether it writes events on the bindings.
@@ -87,6 +89,8 @@ impl Need {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     Always,
+    /// Where findings are made of it, and nothing is done with it.
+    Telling,
     Writing,
     /// Where this program may act itself, and not only make controllers act.
     Acting,
@@ -235,6 +239,171 @@ pub const ALL: &[Permission] = &[
     },
     Permission {
         group: "",
+        resource: "services",
+        verbs: &["get"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "to see whether the Service a binding was made for is protected, and where its flag comes from",
+        without: "findings 104, 110 and 206 are not made of it",
+        when: When::Telling,
+    },
+    Permission {
+        group: "networking.k8s.io",
+        resource: "ingresses",
+        verbs: &["get", "list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "the same for Ingresses and their groups",
+        without: "findings 104, 110 and 206 are not made of them",
+        when: When::Telling,
+    },
+    Permission {
+        group: "networking.k8s.io",
+        resource: "ingressclasses",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to know whose an Ingress is",
+        without: "findings 104, 110 and 206 are not made of Ingresses",
+        when: When::Telling,
+    },
+    Permission {
+        group: "elbv2.k8s.aws",
+        resource: "ingressclassparams",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to know what a class sets for its Ingresses",
+        without: "findings 104, 110 and 206 are not made of Ingresses",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "gateways",
+        verbs: &["get"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "the same for Gateways",
+        without: "findings 104, 110 and 206 are not made of them",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "gatewayclasses",
+        verbs: &["get"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to know whose a Gateway is",
+        without: "findings 104, 110 and 206 are not made of Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "httproutes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "where a flag is set by route",
+        without: "finding 110 is not made of such Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "grpcroutes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "where a flag is set by route",
+        without: "finding 110 is not made of such Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "tcproutes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "where a flag is set by route",
+        without: "finding 110 is not made of such Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "udproutes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "where a flag is set by route",
+        without: "finding 110 is not made of such Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "tlsroutes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "where a flag is set by route",
+        without: "finding 110 is not made of such Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.k8s.aws",
+        resource: "targetgroupconfigurations",
+        verbs: &["get", "list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to see where the flag of a Gateway's binding comes from",
+        without: "finding 110 is not made of Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.k8s.aws",
+        resource: "loadbalancerconfigurations",
+        verbs: &["get"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to see whether a Gateway is protected",
+        without: "finding 104 is not made of Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "elbv2.services.k8s.aws",
+        resource: "targetgroups",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to see whether ACK manages a shared target group too",
+        without: "finding 102 is not made",
+        when: When::Telling,
+    },
+    Permission {
+        group: "",
+        resource: "configmaps",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "to find ledgers without a binding; only names are read",
+        without: "finding 111 is not made",
+        when: When::Telling,
+    },
+    Permission {
+        group: "",
         resource: "configmaps",
         verbs: &["patch", "delete"],
         objects: Objects::Ledgers,
@@ -305,6 +474,7 @@ impl Permission {
     pub fn is_for(&self, run: &Run) -> bool {
         match self.when {
             When::Always => true,
+            When::Telling => run.tells,
             When::Writing => run.writes,
             When::Acting => run.writes && run.via != ViaChoice::Controller,
             When::Events => run.writes && run.events,
@@ -343,6 +513,7 @@ mod tests {
             };
             let runs = match it.when {
                 When::Always => "all",
+                When::Telling => "`status`",
                 When::Writing => "`reconcile`",
                 When::Acting => "`reconcile`, unless `--via controller`",
                 When::Events => "events",
@@ -378,7 +549,8 @@ mod tests {
 
     #[test]
     fn what_only_reads_is_granted_no_verb_that_writes() {
-        let run = Run { events: true, several_clusters: true, namespaced: true, ..Run::default() };
+        let (events, several_clusters, namespaced) = (true, true, true);
+        let run = Run { events, several_clusters, namespaced, tells: true, ..Run::default() };
         for permission in of(&run) {
             assert!(!permission.changes(), "{permission:?}");
         }
@@ -436,7 +608,13 @@ mod tests {
                 }
             }
         }
-        let run = Run { writes: true, events: true, several_clusters: true, ..Run::default() };
+        let run = Run {
+            writes: true,
+            tells: true,
+            events: true,
+            several_clusters: true,
+            ..Run::default()
+        };
         let needed: BTreeSet<_> = of(&run)
             .flat_map(|it| {
                 let name =

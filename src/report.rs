@@ -2,12 +2,14 @@
 //!
 //! Field names and meanings are `product.md` section 8. Absent knowledge is `null`, never 0.
 
+mod changes;
 mod reconcile;
 mod status;
 mod unclaimed;
 
 use serde::Serialize;
 
+pub use self::changes::*;
 pub use self::reconcile::*;
 pub use self::status::*;
 pub use self::unclaimed::*;

@@ -16,6 +16,7 @@ use crate::facts::{
     LoadBalancer, LoadBalancerFacts, Silence, SilenceReason, TargetGroup,
 };
 use crate::ledger::{self, Ledger};
+use crate::objects::Objects;
 use crate::target::{Health, HealthState, Target, TargetDescription, TargetGroupArn};
 
 /// The group that every binding here names.
@@ -138,6 +139,8 @@ impl World {
             has_flag: None,
             unseen: Vec::new(),
             holders: BTreeMap::new(),
+            objects: Objects::default(),
+            orphans: Vec::new(),
         };
         self.facts.clusters.push(cluster);
         self.binding("shop", desired, tracked)

@@ -3,6 +3,8 @@
 //! Flags are called as kubectl calls them. Those of kubectl that name one cluster make no sense
 //! for several, and are refused with a reason instead of being ignored.
 
+mod change;
+mod enable;
 mod manifests;
 mod prune;
 mod refused;
@@ -16,6 +18,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use mctg::plan::{Cap, ViaChoice};
 
+pub(crate) use self::change::{ChangeArgs, Rehearsal};
+pub(crate) use self::enable::{DisableArgs, EnableArgs, SwitchArgs};
 pub(crate) use self::manifests::{ManifestsArgs, TrustArg};
 pub(crate) use self::prune::PruneArgs;
 pub(crate) use self::refused::Refused;
@@ -62,6 +66,12 @@ pub(crate) enum Verb {
     /// Make registered targets and ledgers what the endpoints ask for, once
     #[command(after_help = help::RECONCILE)]
     Reconcile(ReconcileArgs),
+    /// Turn a Service, Ingress, Gateway route or binding multi-cluster, once it is safe
+    #[command(after_help = help::ENABLE)]
+    Enable(Box<EnableArgs>),
+    /// Turn it back, where no other cluster has a share
+    #[command(after_help = help::DISABLE)]
+    Disable(Box<DisableArgs>),
     /// Print the CronJob, RBAC and IAM policy that `reconcile` needs in a cluster
     #[command(after_help = help::MANIFESTS)]
     Manifests(Box<ManifestsArgs>),
@@ -573,9 +583,18 @@ mod tests {
 
     #[test]
     fn help_of_every_verb_has_examples_and_exit_codes() {
-        for verb in
-            ["status", "diff", "reconcile", "manifests", "explain", "demo", "completion", "version"]
-        {
+        for verb in [
+            "status",
+            "diff",
+            "reconcile",
+            "enable",
+            "disable",
+            "manifests",
+            "explain",
+            "demo",
+            "completion",
+            "version",
+        ] {
             let text = help("kubectl-mctg", &format!("kubectl-mctg {verb} --help"));
             assert!(text.contains(&format!("Usage: kubectl mctg {verb}")), "{text}");
             assert!(text.contains("Examples:\n"), "{text}");

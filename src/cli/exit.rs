@@ -8,8 +8,8 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use mctg::findings::{Finding, Severity, catalogue};
 use mctg::plan::{Action, BlockedReason};
 use mctg::report::{
-    BindingReport, BlockedReport, LedgerReport, Outcome, Reconcile, Status, StepResult,
-    UnclaimedReport,
+    BindingReport, BlockedReport, Changes, ItemOutcome, ItemReport, LedgerReport, Outcome,
+    Reconcile, Status, StepResult, UnclaimedReport,
 };
 
 use super::args::FailOn;
@@ -128,6 +128,18 @@ pub(crate) fn of_reconcile(report: &Reconcile) -> Exit {
         () if report.interrupted => Exit::Interrupted,
         () if report.timed_out => Exit::TimedOut,
         () => worst,
+    }
+}
+
+/// The exit code of a verb that changes objects, dry or not.
+pub(crate) fn of_changes(report: &Changes) -> Exit {
+    let refused = |item: &ItemReport| item.outcome == ItemOutcome::Refused;
+    match () {
+        () if report.interrupted => Exit::Interrupted,
+        () if report.timed_out => Exit::TimedOut,
+        () if !report.complete => Exit::Incomplete,
+        () if report.items.iter().any(refused) => Exit::Found,
+        () => Exit::Fine,
     }
 }
 

@@ -7,6 +7,7 @@ Examples:
   kubectl mctg status                 who serves what, and what is wrong
   kubectl mctg diff                   what reconcile would change
   kubectl mctg reconcile svc/web      repair it
+  kubectl mctg enable svc/web         let other clusters share it
   kubectl mctg manifests --image IMG  the same in a cluster, every five minutes
   kubectl mctg explain MCTG201        what a finding means
   kubectl mctg demo                   all of it, with no cluster and no AWS
@@ -68,6 +69,47 @@ Examples:
 Exit codes:
   0  done, or nothing to do
   1  something was refused, withheld or left to a controller
+  2  usage, an unknown name, or declined at the prompt
+  3  something could not be read or done
+  124  timed out waiting
+  130  interrupted; what was done and what was not is reported";
+
+pub(crate) const ENABLE: &str = "\
+The flag is set where it lives: on the Service, the Ingress or the Service behind
+it, the TargetGroupConfiguration of a Gateway's Service, or on a binding made by
+hand; never on a binding that a controller made. Every binding that this decides
+is looked at first, and what would stay behind is listed and needs --yes. What
+Git deploys is not written: the patch for it is shown.
+
+Examples:
+  kubectl mctg enable svc/web -n shop --dry-run   what it would do
+  kubectl mctg enable svc/web -n shop --context blue
+  kubectl mctg enable svc web cart -n shop        several
+  kubectl mctg enable ing -l app=web -A           all Ingresses with a label
+  kubectl mctg enable svc/web --local -f web.yaml -o yaml
+
+Exit codes:
+  0  done, or so already
+  1  refused: nothing was changed
+  2  usage, an unknown name, or declined at the prompt
+  3  something could not be read or done
+  124  timed out waiting
+  130  interrupted; what was done and what was not is reported";
+
+pub(crate) const DISABLE: &str = "\
+Without the flag a controller takes out whatever is not its own. So it is refused
+while any context does not answer, another binding has the same target group, or
+a target is registered that is not this cluster's. The ledger goes once the
+controller has passed.
+
+Examples:
+  kubectl mctg disable svc/web -n shop --dry-run
+  kubectl mctg disable svc/web -n shop --context blue --yes
+  kubectl mctg disable svc/web -n shop --deletion-protection=false
+
+Exit codes:
+  0  done, or so already
+  1  refused: nothing was changed
   2  usage, an unknown name, or declined at the prompt
   3  something could not be read or done
   124  timed out waiting

@@ -2,6 +2,7 @@
 //!
 //! Marks: `!` wrong, `?` not known, `*` owns the load balancer.
 
+pub(crate) mod change;
 pub(crate) mod document;
 pub(crate) mod explain;
 mod findings;

@@ -23,6 +23,7 @@ use super::args::{
     DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb,
 };
 use super::contexts::Unread;
+use super::enable;
 use super::error::CliError;
 use super::exit::{self, Exit, Thresholds};
 use super::manifests;
@@ -73,6 +74,8 @@ pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
         Verb::Status(args) => status(world, args, global, terminal).await,
         Verb::Diff(args) => diff(world, args, global, terminal).await,
         Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
+        Verb::Enable(args) => enable::enable(world, args, global, terminal).await,
+        Verb::Disable(args) => enable::disable(world, args, global, terminal).await,
         Verb::Manifests(args) => manifests::named(world, args, global, terminal).await,
         Verb::Explain(_)
         | Verb::Demo(_)
@@ -342,7 +345,7 @@ fn reconcile_document(
 }
 
 /// Marks a report as simulated; what it offers to paste stays on the simulated clusters too.
-fn mark_demo(demo: bool, mark: &mut bool, findings: &mut [Finding]) {
+pub(super) fn mark_demo(demo: bool, mark: &mut bool, findings: &mut [Finding]) {
     *mark = demo;
     if demo {
         for fix in findings.iter_mut().filter_map(|finding| finding.fix.as_mut()) {
@@ -397,7 +400,7 @@ fn options<C, L>(world: &World<'_, C, L>, request: &Request) -> Options {
 
 /// Says on stderr how to leave out what did not answer; and what was not read, where lines about
 /// bindings cannot.
-fn tell_incompleteness<C, L>(
+pub(super) fn tell_incompleteness<C, L>(
     world: &World<'_, C, L>,
     contexts: &[ContextReport],
     findings: &[Finding],

@@ -4,12 +4,14 @@
 //! whoever embeds it hands in a client.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::kube::Client;
 use ::kube::api::ListParams;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 pub use super::errors::explain;
@@ -20,10 +22,12 @@ use super::objects as wire;
 use super::translate;
 use super::{Cluster, WriteError};
 use crate::binding::{Binding, Flavour};
+use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::stop::Stop;
 use crate::target::Target;
 
@@ -63,6 +67,8 @@ pub struct KubeCluster {
     door: Result<Door, Silence>,
     /// Set once the server has shown that it is a Kubernetes API.
     proven: OnceCell<()>,
+    /// The versions in which kinds that are not built in are served, where that is known.
+    versions: Mutex<BTreeMap<Kind, &'static str>>,
 }
 
 impl KubeCluster {
@@ -79,7 +85,14 @@ impl KubeCluster {
             timeout: settings.timeout,
             stop: Stop::default(),
         });
-        Self { context, settings, default_namespace, door, proven: OnceCell::new() }
+        Self {
+            context,
+            settings,
+            default_namespace,
+            door,
+            proven: OnceCell::new(),
+            versions: Mutex::default(),
+        }
     }
 
     /// Makes a cluster that answers every question with the same silence: its configuration is so
@@ -88,7 +101,14 @@ impl KubeCluster {
         let default_namespace =
             settings.default_namespace.clone().unwrap_or_else(|| "default".to_owned());
         let context = context.into();
-        Self { context, settings, default_namespace, door: Err(silence), proven: OnceCell::new() }
+        Self {
+            context,
+            settings,
+            default_namespace,
+            door: Err(silence),
+            proven: OnceCell::new(),
+            versions: Mutex::default(),
+        }
     }
 
     /// Sends nothing any more once it is asked to stop, and nothing again that failed.
@@ -102,6 +122,16 @@ impl KubeCluster {
 
     pub(super) fn door(&self) -> Result<&Door, Failure> {
         self.door.as_ref().map_err(|silence| Failure { status: None, silence: silence.clone() })
+    }
+
+    /// The version in which a kind is served, where that was found out.
+    pub(super) fn known_version(&self, kind: Kind) -> Option<&'static str> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&kind).copied()
+    }
+
+    /// Keeps the version in which a kind is served. That one is not served is not kept: it may come.
+    pub(super) fn remember_version(&self, kind: Kind, version: &'static str) {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, version);
     }
 
     pub(super) async fn list<T: DeserializeOwned>(
@@ -356,6 +386,31 @@ impl Cluster for KubeCluster {
         ledgers
     }
 
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.read_object(key).await.map_err(silence)
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.list_objects(kind, namespace).await.map_err(silence)
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.list_ledger_names(namespace).await.map_err(silence)
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.send_patch(patch, rehearse).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.send_manifest(key, manifest, rehearse).await
+    }
+
     async fn write_ledger(
         &self,
         namespace: &str,
@@ -397,6 +452,39 @@ impl Cluster for KubeCluster {
         self.drop_finalizer(namespace, name, uid).await
     }
 
+    async fn apply_binding(
+        &self,
+        manifest: &Manifest,
+        takes_over: bool,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.put_binding(manifest, takes_over, rehearse).await
+    }
+
+    async fn delete_binding(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.drop_binding(namespace, name, uid, rehearse).await
+    }
+
+    async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
+        self.get_note(namespace, name).await
+    }
+
+    async fn write_note(
+        &self,
+        namespace: &str,
+        name: &str,
+        note: &Note,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.put_note(namespace, name, note, rehearse).await
+    }
+
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
         self.put_event(event).await
     }
@@ -421,7 +509,7 @@ pub(super) fn group(flavour: Flavour) -> &'static str {
     }
 }
 
-fn within(what: &str, namespace: Option<&str>) -> String {
+pub(super) fn within(what: &str, namespace: Option<&str>) -> String {
     match namespace {
         Some(namespace) => format!("{what} in namespace `{namespace}`"),
         None => what.to_owned(),

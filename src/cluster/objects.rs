@@ -179,6 +179,14 @@ pub(super) struct ConfigMap {
     pub(super) data: LedgerData,
 }
 
+/// A ConfigMap of this program's own, whole.
+#[derive(Deserialize)]
+pub(super) struct NoteMap {
+    pub(super) metadata: Meta,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) data: BTreeMap<String, String>,
+}
+
 #[derive(Default, Deserialize)]
 pub(super) struct LedgerData {
     pub(super) targets: Option<String>,

@@ -4,6 +4,7 @@
 //! facts are judged, and explained nowhere else.
 
 mod controllers;
+mod owners;
 mod reading;
 mod sharing;
 mod targets;
@@ -16,6 +17,9 @@ use serde::Serialize;
 pub use self::controllers::{
     BACKEND_NOT_FOUND, CONTROLLER_ABSENT, CONTROLLER_NOT_ALIVE, CONTROLLER_TOO_OLD, GATE_UNSERVED,
     RECONCILE_STALE, RULES_UNSERVED,
+};
+pub use self::owners::{
+    BINDING_LOST, FLAG_NOT_IN_SOURCE, FOREIGN_CONTROLLER, ORPHAN_LEDGER, OWNER_UNPROTECTED,
 };
 pub use self::reading::{AWS_UNREADABLE, CONTEXT_UNREACHABLE, FORBIDDEN, OWNER_NOT_READ};
 pub use self::sharing::{
@@ -117,15 +121,20 @@ pub fn find(query: &str) -> Option<&'static Rule> {
 /// Every rule, by code.
 pub const ALL: &[&Rule] = &[
     &EXCLUSIVE_BINDING,
+    &FOREIGN_CONTROLLER,
     &CONTESTED_TARGET,
+    &OWNER_UNPROTECTED,
     &PHANTOM_TARGETS,
     &LEDGER_MISSING,
+    &FLAG_NOT_IN_SOURCE,
+    &ORPHAN_LEDGER,
     &LEDGER_UNUSABLE,
     &MISSING_TARGETS,
     &STALE_TARGETS,
     &UNTRACKED_TARGETS,
     &UNCLAIMED_TARGETS,
     &DRIFT_HIDDEN,
+    &BINDING_LOST,
     &TARGET_GROUP_GONE,
     &CONTROLLER_ABSENT,
     &CONTROLLER_TOO_OLD,

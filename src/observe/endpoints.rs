@@ -13,6 +13,7 @@ use crate::endpoints::{
 };
 use crate::facts::{BindingFacts, ClusterFacts, LedgerFault, Reading, Silence, SilenceReason};
 use crate::ledger::{self, Ledger};
+use crate::objects::Objects;
 use crate::target::TargetGroupArn;
 
 /// Reads what the bindings of the chosen groups desire and track; bindings of other groups are left
@@ -53,6 +54,8 @@ pub(super) async fn read<C: Cluster>(
         has_flag,
         unseen: look.unseen.clone(),
         holders: BTreeMap::new(),
+        objects: Objects::default(),
+        orphans: Vec::new(),
     }
 }
 

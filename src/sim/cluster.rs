@@ -2,6 +2,7 @@
 
 mod access;
 mod controller;
+mod owners;
 mod state;
 
 use std::fmt;
@@ -54,12 +55,26 @@ pub enum Request {
     PodsWithAddress,
     Nodes,
     ReadLedger,
+    /// Read an object around bindings.
+    ReadObject,
+    /// List objects around bindings.
+    ListObjects,
+    /// List the names of ledgers.
+    LedgerNames,
+    /// Patch an object around bindings.
+    PatchObject,
+    /// Create an object around bindings.
+    CreateObject,
     WriteLedger,
     DeleteLedger,
     RemoveFinalizer,
     /// Make a controller look again.
     Nudge,
     RecordEvent,
+    ApplyBinding,
+    DeleteBinding,
+    ReadNote,
+    WriteNote,
 }
 
 impl Request {
@@ -78,11 +93,20 @@ impl Request {
             Self::PodsWithAddress => "PodsWithAddress",
             Self::Nodes => "Nodes",
             Self::ReadLedger => "ReadLedger",
+            Self::ReadObject => "ReadObject",
+            Self::ListObjects => "ListObjects",
+            Self::LedgerNames => "LedgerNames",
+            Self::PatchObject => "PatchObject",
+            Self::CreateObject => "CreateObject",
             Self::WriteLedger => "WriteLedger",
             Self::DeleteLedger => "DeleteLedger",
             Self::RemoveFinalizer => "RemoveFinalizer",
             Self::Nudge => "Nudge",
             Self::RecordEvent => "RecordEvent",
+            Self::ApplyBinding => "ApplyBinding",
+            Self::DeleteBinding => "DeleteBinding",
+            Self::ReadNote => "ReadNote",
+            Self::WriteNote => "WriteNote",
         }
     }
 }

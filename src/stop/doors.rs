@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use futures::FutureExt;
+use serde_json::Value;
 
 use super::{Stop, Unheard};
 use crate::binding::{Binding, Flavour};
+use crate::change::{Manifest, Note};
 use crate::cluster::{Cluster, WriteError};
 use crate::elbv2::{Access, CallError, LoadBalancers, Registration};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
@@ -16,6 +18,7 @@ use crate::facts::{
     TargetGroup,
 };
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::target::{Target, TargetDescription, TargetGroupArn};
 
 /// A door that is closed once somebody asked to stop.
@@ -163,6 +166,31 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         self.stop.call(self.door.ledgers(names)).await.unwrap_or_else(silent)
     }
 
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.read(self.door.object(key)).await
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.read(self.door.objects(kind, namespace)).await
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.read(self.door.ledger_names(namespace)).await
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.write(self.door.patch_object(patch, rehearse)).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.create_object(key, manifest, rehearse)).await
+    }
+
     async fn write_ledger(
         &self,
         namespace: &str,
@@ -199,6 +227,39 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         is_absent: bool,
     ) -> Result<(), WriteError> {
         self.write(self.door.nudge(namespace, name, uid, is_absent)).await
+    }
+
+    async fn apply_binding(
+        &self,
+        manifest: &Manifest,
+        takes_over: bool,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.apply_binding(manifest, takes_over, rehearse)).await
+    }
+
+    async fn delete_binding(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.delete_binding(namespace, name, uid, rehearse)).await
+    }
+
+    async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
+        self.read(self.door.note(namespace, name)).await
+    }
+
+    async fn write_note(
+        &self,
+        namespace: &str,
+        name: &str,
+        note: &Note,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.write_note(namespace, name, note, rehearse)).await
     }
 
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {

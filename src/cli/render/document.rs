@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use mctg::report::{BindingReport, BindingStatus, Reconcile, Status, UnclaimedReport};
+use mctg::report::{
+    BindingReport, BindingStatus, Changes, ItemReport, Reconcile, Status, UnclaimedReport,
+};
 use mctg::target::TargetGroupArn;
 use serde::Serialize;
 
@@ -134,6 +136,46 @@ struct UnclaimedLine<'a> {
     #[serde(skip_serializing_if = "is_false")]
     demo: bool,
     unclaimed: &'a UnclaimedReport,
+}
+
+/// An item's line of a verb that changes objects.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangeLine<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    observed_at: Timestamp,
+    dry_run: bool,
+    complete: bool,
+    timed_out: bool,
+    interrupted: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    demo: bool,
+    #[serde(flatten)]
+    item: &'a ItemReport,
+}
+
+/// Writes a line for each thing that was asked for.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn change_lines(report: &Changes, out: &mut dyn Write) -> io::Result<()> {
+    for item in &report.items {
+        let line = ChangeLine {
+            api_version: report.api_version,
+            kind: report.kind,
+            observed_at: report.observed_at,
+            dry_run: report.dry_run,
+            complete: report.complete,
+            timed_out: report.timed_out,
+            interrupted: report.interrupted,
+            demo: report.demo,
+            item,
+        };
+        self::line(&line, out)?;
+    }
+    Ok(())
 }
 
 /// Writes one compact line of JSON.

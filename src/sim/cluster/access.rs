@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::state::{SimPod, StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
 use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
+use crate::change::{Manifest, Note};
 use crate::cluster::{Cluster as Door, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
 use crate::ledger::{self, Ledger};
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::target::Target;
 
 impl From<Option<&str>> for Where {
@@ -136,6 +140,55 @@ impl Door for Cluster {
         ledgers
     }
 
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        let namespace = Some(key.namespace.as_str()).filter(|it| !it.is_empty()).into();
+        self.read(Request::ReadObject, namespace, |state| state.object(key)).await
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.read(Request::ListObjects, namespace.into(), |state| {
+            let asked = |it: &Object| namespace.is_none_or(|ns| it.key.namespace == ns);
+            state.objects(kind).into_iter().filter(asked).collect()
+        })
+        .await
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.read(Request::LedgerNames, Some(namespace).into(), |state| {
+            let names = state.ledgers.keys().filter_map(|key| key.split_once('/'));
+            let own =
+                names.filter(|(ns, name)| *ns == namespace && ledger::binding_of(name).is_some());
+            own.map(|(_, name)| name.to_owned()).collect()
+        })
+        .await
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        let namespace = Some(patch.key.namespace.as_str()).filter(|it| !it.is_empty()).into();
+        self.call(Request::PatchObject, namespace, |state| {
+            state.patch_object(patch, rehearse).ok_or(WriteError::Conflict)
+        })
+        .await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::CreateObject, Some(key.namespace.as_str()).into(), |state| {
+            if state.object(key).is_some() {
+                return Err(WriteError::Conflict);
+            }
+            if !rehearse {
+                state.put_object(Object::new(key.clone(), manifest["spec"].clone()));
+            }
+            Ok(())
+        })
+        .await
+    }
+
     async fn write_ledger(
         &self,
         namespace: &str,
@@ -170,6 +223,13 @@ impl Door for Cluster {
     ) -> Result<(), WriteError> {
         self.call(Request::DeleteLedger, Some(namespace).into(), |state| {
             let key = key(namespace, name);
+            if let Some(note) = state.notes.get(&key) {
+                if note.version.as_deref() != Some(version) {
+                    return Err(WriteError::Conflict);
+                }
+                state.notes.remove(&key);
+                return Ok(());
+            }
             match state.ledgers.get(&key) {
                 Some(stored) if stored.version.to_string() != version => Err(WriteError::Conflict),
                 _ => {
@@ -221,6 +281,70 @@ impl Door for Cluster {
                 _ => return Ok(()),
             }
             state.collect_bindings();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn apply_binding(
+        &self,
+        manifest: &Manifest,
+        // Simulated fields have no managers.
+        _takes_over: bool,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::ApplyBinding, Some(manifest.namespace.as_str()).into(), |state| {
+            if !rehearse {
+                state.apply(manifest);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_binding(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::DeleteBinding, Some(namespace).into(), |state| {
+            match state.binding_mut(namespace, name) {
+                Some(binding) if binding.uid != uid => Err(WriteError::Conflict),
+                Some(binding) if binding.is_being_deleted() => Ok(()),
+                Some(_) if !rehearse => {
+                    state.delete_binding(namespace, name);
+                    Ok(())
+                }
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
+        self.read(Request::ReadNote, Some(namespace).into(), |state| {
+            state.notes.get(&key(namespace, name)).cloned()
+        })
+        .await
+    }
+
+    async fn write_note(
+        &self,
+        namespace: &str,
+        name: &str,
+        note: &Note,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::WriteNote, Some(namespace).into(), |state| {
+            let stored = state.notes.get(&key(namespace, name));
+            if stored.and_then(|stored| stored.version.clone()) != note.version {
+                return Err(WriteError::Conflict);
+            }
+            if !rehearse {
+                state.put_note(namespace, name, &note.data);
+            }
             Ok(())
         })
         .await

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::binding::{
     Binding, BindingSpec, Flavour, IpAddressType, PortRef, ServiceRef, TargetType,
 };
+use crate::change::{Manifest, Note};
 use crate::endpoints::{
     AddressFamily, EndpointSlice, GATE_PREFIX, Node, NodeReady, Pod, PodName, Service, ServicePort,
     ServiceType, SliceEndpoint, SlicePort,
 };
 use crate::events::Event;
 use crate::facts::{Controller, Reconciler};
+use crate::objects::Object;
 use crate::sim::world::zone_of;
 use crate::target::TargetGroupArn;
 
@@ -35,6 +37,9 @@ pub struct ClusterState {
     pub nodes: BTreeMap<String, Node>,
     /// The ConfigMaps that are ledgers.
     pub ledgers: BTreeMap<String, StoredLedger>,
+    /// The notes of this program.
+    #[serde(default)]
+    pub notes: BTreeMap<String, Note>,
     /// The controllers.
     pub controllers: Vec<Controller>,
     /// This program's own CronJobs.
@@ -45,8 +50,11 @@ pub struct ClusterState {
     /// The events of this program.
     #[serde(default)]
     pub events: BTreeMap<String, StoredEvent>,
+    /// The objects around bindings, by kind, namespace and name. A Service without one is a plain one.
+    #[serde(default)]
+    pub(super) objects: BTreeMap<String, Object>,
     now: Timestamp,
-    sequence: u64,
+    pub(super) sequence: u64,
 }
 
 fn yes() -> bool {
@@ -191,10 +199,12 @@ impl ClusterState {
             extra_slices: Vec::new(),
             nodes: BTreeMap::new(),
             ledgers: BTreeMap::new(),
+            notes: BTreeMap::new(),
             controllers: Vec::new(),
             reconcilers: Vec::new(),
             has_flag: true,
             events: BTreeMap::new(),
+            objects: BTreeMap::new(),
             now,
             sequence: 0,
         }
@@ -347,6 +357,37 @@ impl ClusterState {
         self.bindings.insert(binding_key(new.flavour, &new.namespace, &new.name), binding);
     }
 
+    /// Makes a binding what a manifest says, or creates it.
+    pub(in crate::sim) fn apply(&mut self, manifest: &Manifest) {
+        let now = self.now;
+        match self.binding_mut(&manifest.namespace, &manifest.name) {
+            Some(binding) if binding.spec == manifest.spec => {}
+            Some(binding) => {
+                binding.spec = manifest.spec.clone();
+                binding.changed_at = Some(now);
+            }
+            None => self.bind(&NewBinding {
+                namespace: manifest.namespace.clone(),
+                name: manifest.name.clone(),
+                flavour: Flavour::LoadBalancerController,
+                labels: BTreeMap::new(),
+                spec: manifest.spec.clone(),
+            }),
+        }
+    }
+
+    /// Writes a note.
+    pub(in crate::sim) fn put_note(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        data: &BTreeMap<String, String>,
+    ) {
+        self.sequence += 1;
+        let note = Note { data: data.clone(), version: Some(self.sequence.to_string()) };
+        self.notes.insert(key(namespace, name), note);
+    }
+
     /// The bindings of a flavour.
     pub fn bindings(&self, flavour: Flavour) -> impl Iterator<Item = &Binding> {
         self.bindings.values().filter(move |binding| binding.flavour == flavour)
@@ -469,7 +510,7 @@ fn family_of(address: &str) -> AddressFamily {
 }
 
 /// Makes a UID that is the same in every run (FNV-1a of what it is for).
-fn uid(of: &str) -> String {
+pub(super) fn uid(of: &str) -> String {
     let hash = of.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

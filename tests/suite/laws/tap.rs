@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use mctg::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
+use mctg::change::{Manifest, Note};
 use mctg::cluster::{Cluster, WriteError};
 use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
 use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
@@ -14,6 +15,7 @@ use mctg::facts::{
     Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, TargetGroup,
 };
 use mctg::ledger::Ledger;
+use mctg::objects::{Key, Kind as ObjectKind, Object, Patch};
 use mctg::plan::Plan;
 use mctg::sim;
 use mctg::sim::cluster::Request;
@@ -241,6 +243,31 @@ impl Cluster for ClusterDoor {
         answer
     }
 
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.inner.object(key).await
+    }
+
+    async fn objects(&self, kind: ObjectKind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.inner.objects(kind, namespace).await
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.inner.ledger_names(namespace).await
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.inner.patch_object(patch, rehearse).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &serde_json::Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.inner.create_object(key, manifest, rehearse).await
+    }
+
     async fn write_ledger(
         &self,
         namespace: &str,
@@ -329,6 +356,39 @@ impl Cluster for ClusterDoor {
         play.judge().changed(self.line.run, answer.is_ok(), &play.stage);
         self.line.step().await;
         answer
+    }
+
+    async fn apply_binding(
+        &self,
+        manifest: &Manifest,
+        takes_over: bool,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.inner.apply_binding(manifest, takes_over, rehearse).await
+    }
+
+    async fn delete_binding(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.inner.delete_binding(namespace, name, uid, rehearse).await
+    }
+
+    async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
+        self.inner.note(namespace, name).await
+    }
+
+    async fn write_note(
+        &self,
+        namespace: &str,
+        name: &str,
+        note: &Note,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.inner.write_note(namespace, name, note, rehearse).await
     }
 
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {

@@ -1,0 +1,325 @@
+//! `enable`, `disable`, `bind` and `unbind` as text: what was looked at, the plan, what came of it.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use mctg::change::{Check, Event, Item, Verdict};
+use mctg::error::escape;
+use mctg::report::{ChangeStep, Changes, ItemOutcome, ItemReport, StepResult, When};
+
+use super::status::demo_mark;
+use super::{Look, Names, columns, count, elapsed, findings, list, wrap};
+use crate::cli::exit::Exit;
+
+/// Columns before what a plan comes to.
+const INDENT: usize = 6;
+
+/// Columns of a detail's word.
+const LABEL: usize = 9;
+
+/// Writes what was looked at, and the plan of each item.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn plan(
+    report: &Changes,
+    preface: &[String],
+    demo: bool,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if demo {
+        demo_mark(look, out)?;
+    }
+    let names = Names::of(&report.contexts);
+    let read = report.contexts.iter().filter(|context| context.reachable).count();
+    let all = report.contexts.iter().filter(|context| context.same_as.is_none()).count();
+    let mut above = format!("Looked at {read}/{all} contexts.");
+    for sentence in preface {
+        above.push(' ');
+        above.push_str(&escape(sentence));
+    }
+    for line in wrap(&above, look.width) {
+        writeln!(out, "{line}")?;
+    }
+    let planned: Vec<&ItemReport> = report.items.iter().filter(|item| !is_refused(item)).collect();
+    if planned.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for line in wrap(&format!("Plan: {}", in_short(&planned, &names)), look.width) {
+        writeln!(out, "{}", look.styles.strong(&line))?;
+    }
+    for item in planned {
+        item_plan(item, &names, look, out)?;
+    }
+    writeln!(out)
+}
+
+/// `create 1 TargetGroupBinding in sec, change nothing else`.
+fn in_short(items: &[&ItemReport], names: &Names) -> String {
+    let mut kinds: Vec<(String, usize)> = Vec::new();
+    for change in items.iter().flat_map(|item| &item.plan) {
+        let kind = change.object.split(' ').next().filter(|_| change.object.contains(' '));
+        let what = format!("{} {}", change.action.as_words(), kind.unwrap_or("a target group"));
+        match kinds.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, number)) => *number += 1,
+            None => kinds.push((what, 1)),
+        }
+    }
+    if kinds.is_empty() {
+        return "nothing to change".to_owned();
+    }
+    let told: Vec<String> = kinds
+        .into_iter()
+        .map(|(what, number)| match number {
+            1 => what,
+            more => format!("{what} ({more}x)"),
+        })
+        .collect();
+    let context = items.first().map(|item| names.get(&item.context)).unwrap_or_default();
+    format!("{} in {context}, change nothing else", list(&told))
+}
+
+fn item_plan(item: &ItemReport, names: &Names, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    let mark = match item.plan.first() {
+        None => '=',
+        Some(change) if change.action.takes_away() => '-',
+        Some(_) => '+',
+    };
+    let binding = item.binding.as_ref().map(|name| format!("{}/{name}", item.namespace));
+    let what = binding.unwrap_or_else(|| format!("{} in {}", item.name, item.namespace));
+    let group = item.target_group_arn.as_ref().map(|arn| format!(" ── {}", arn.name()));
+    let head = format!("{what}{}", group.unwrap_or_default());
+    writeln!(out, "  {mark} {}", look.styles.strong(&escape(&head)))?;
+    for detail in &item.details {
+        labelled(detail.label, &detail.text, look, out)?;
+    }
+    for change in &item.plan {
+        let when = if change.when == When::Later { ", once that is over" } else { "" };
+        let text = format!("{} {}{when}", change.action.as_words(), change.object);
+        labelled("change", &text, look, out)?;
+    }
+    let passed = item.checks.iter().filter(|check| check.verdict == Verdict::Passed).count();
+    if look.wide {
+        for check in &item.checks {
+            labelled(
+                "check",
+                &format!("{} {}: {}", mark_of(check), title(check), check.message),
+                look,
+                out,
+            )?;
+        }
+    } else if passed > 0 {
+        labelled("checks", &format!("{passed} passed (-v lists them)"), look, out)?;
+    }
+    for check in item.checks.iter().filter(|check| check.verdict != Verdict::Passed) {
+        let label = match check.verdict {
+            Verdict::NeedsYes => "yes?",
+            _ => "warning",
+        };
+        if !look.wide {
+            labelled(label, &format!("{}: {}", title(check), check.message), look, out)?;
+        }
+        if let Some(hint) = &check.hint {
+            labelled("", hint, look, out)?;
+        }
+    }
+    if item.plan.is_empty() {
+        labelled("", "as it should be: nothing to change", look, out)?;
+    }
+    let _ = names;
+    Ok(())
+}
+
+fn mark_of(check: &Check) -> &'static str {
+    match check.verdict {
+        Verdict::Passed => "ok",
+        Verdict::Warning => "!",
+        Verdict::NeedsYes => "yes?",
+        Verdict::Refused => "no",
+        Verdict::Unknown => "?",
+    }
+}
+
+fn title(check: &Check) -> String {
+    match check.code {
+        Some(code) => format!("{code} {}", check.name),
+        None => check.name.to_owned(),
+    }
+}
+
+/// Writes `      label    text`, broken where it is too wide; commands stay whole.
+fn labelled(label: &str, text: &str, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    let width = look.width.saturating_sub(INDENT + LABEL);
+    let mut label = label;
+    let lines =
+        if text.starts_with("kubectl ") { vec![escape(text)] } else { wrap(&escape(text), width) };
+    for line in lines {
+        writeln!(out, "{:INDENT$}{label:<LABEL$}{line}", "")?;
+        label = "";
+    }
+    Ok(())
+}
+
+/// A line of what is done while it is done: a write, a goal that came, one that is waited for.
+pub(crate) fn event_line(event: Event<'_>, several: bool) -> String {
+    let of = |item: &Item| {
+        if several { format!(", {}/{}", item.namespace, item.name) } else { String::new() }
+    };
+    match event {
+        Event::Step(item, step) => step_line(step, &of(item)),
+        Event::Reached(item, goal) => format!("{:<12} {}{}", goal.word, goal.state, of(item)),
+        Event::Waiting(item, goal) => {
+            let why = goal.waiting.as_deref().unwrap_or_default();
+            let state =
+                if goal.state.is_empty() { String::new() } else { format!(" {}", goal.state) };
+            format!("{:<12} {}:{state}{}; {why}", "waiting", goal.word, of(item))
+        }
+        // Nobody is kept waiting for what there are no words for yet.
+        _ => String::new(),
+    }
+}
+
+fn step_line(step: &ChangeStep, of: &str) -> String {
+    let ChangeStep { action, object, .. } = step;
+    match step.result {
+        StepResult::Done if step.targets > 0 => {
+            format!("{:<12} {} of {object}{of}", action.as_done(), count(step.targets, "target"))
+        }
+        StepResult::Done => format!("{:<12} {object}{of}", action.as_done()),
+        StepResult::Failed => {
+            let error = step.error.as_deref().unwrap_or("no reason given");
+            format!("{:<12} to {} {object}{of}: {error}", "failed", action.as_words())
+        }
+        StepResult::Skipped => {
+            format!("{:<12} not tried: {} {object}{of}", "skipped", action.as_words())
+        }
+    }
+}
+
+/// Writes how it ended: what was refused and why, what was done, what to run next.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn closing(
+    report: &Changes,
+    took: Duration,
+    exit: Exit,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let names = Names::of(&report.contexts);
+    for item in report.items.iter().filter(|item| is_refused(item)) {
+        refusal(item, report.kind, &names, look, out)?;
+    }
+    if !report.findings.is_empty() {
+        let mut text = Vec::new();
+        findings::write(&report.findings, &names, look, &mut text)?;
+        out.write_all(text.trim_ascii_start())?;
+        writeln!(out)?;
+    }
+    let of = |wanted: ItemOutcome| {
+        report.items.iter().filter(move |item| item.outcome == wanted).count()
+    };
+    for item in &report.items {
+        if let (ItemOutcome::Failed | ItemOutcome::Partial | ItemOutcome::Blocked, Some(reason)) =
+            (item.outcome, &item.reason)
+        {
+            let text = format!("{} in {}: {}", item.name, item.namespace, escape(reason));
+            paragraph(&format!("{} {text}", look.styles.bad("!")), look, out)?;
+        }
+    }
+    let touched = report
+        .items
+        .iter()
+        .any(|item| item.steps.iter().any(|step| step.result == StepResult::Done));
+    let undone = of(ItemOutcome::Failed) + of(ItemOutcome::Partial) + of(ItemOutcome::Blocked);
+    let mut text = match () {
+        () if report.interrupted && touched => format!("Stopped after {}.", elapsed(took)),
+        () if report.dry_run => {
+            let checked = if touched { "The API server took every write. " } else { "" };
+            format!("{checked}Nothing was changed.")
+        }
+        () if !touched && of(ItemOutcome::Unchanged) == report.items.len() => {
+            "Nothing to change.".to_owned()
+        }
+        () if !touched => "Nothing was changed in any cluster or in AWS.".to_owned(),
+        () if undone > 0 => format!("Not all done in {}.", elapsed(took)),
+        () => format!("Done in {}.", elapsed(took)),
+    };
+    for item in report.items.iter().filter(|item| item.outcome == ItemOutcome::Applied) {
+        if !item.conclusion.is_empty() {
+            text.push(' ');
+            text.push_str(&escape(&item.conclusion));
+        }
+    }
+    if exit != Exit::Fine {
+        text.push_str(&format!(" Exit {}.", exit.code()));
+    }
+    paragraph(&text, look, out)?;
+    for item in report.items.iter().filter(|item| !is_refused(item)) {
+        for next in &item.next {
+            writeln!(out, "  {:<5} {}", next.label, escape(&next.command))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes why nothing was done for an item.
+fn refusal(
+    item: &ItemReport,
+    kind: &str,
+    names: &Names,
+    look: &Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let refusing: Vec<&Check> =
+        item.checks.iter().filter(|check| check.verdict.refuses()).collect();
+    let head = format!(
+        "{} {} in {} was not {}: {} of {} checks failed",
+        look.styles.bad("error:"),
+        escape(&item.name),
+        names.get(&item.context),
+        past(kind),
+        refusing.len(),
+        item.checks.len(),
+    );
+    paragraph(&head, look, out)?;
+    for check in refusing {
+        let title = format!("  {}: ", title(check));
+        let indent = " ".repeat(columns(&title).min(24));
+        let mut before = title;
+        for line in wrap(&escape(&check.message), look.width.saturating_sub(indent.len())) {
+            writeln!(out, "{before}{line}")?;
+            before.clone_from(&indent);
+        }
+        if let Some(hint) = &check.hint {
+            writeln!(out, "  {} {}", look.styles.strong("hint:"), escape(hint))?;
+        }
+    }
+    Ok(())
+}
+
+/// `Bind` done: `bound`.
+fn past(kind: &str) -> &'static str {
+    match kind {
+        "Bind" => "bound",
+        "Unbind" => "unbound",
+        "Enable" => "enabled",
+        _ => "disabled",
+    }
+}
+
+fn is_refused(item: &ItemReport) -> bool {
+    item.outcome == ItemOutcome::Refused
+}
+
+fn paragraph(text: &str, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    for line in wrap(text, look.width) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
