@@ -14,6 +14,8 @@ mod controllers;
 mod crds;
 mod elbv2;
 mod embedding;
+mod enable;
+mod enable_refused;
 mod events;
 mod figures;
 mod findings;

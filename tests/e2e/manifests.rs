@@ -206,6 +206,7 @@ impl Account {
 
 fn rules_of(roles: &[Value]) -> Vec<Granted> {
     let run = Run {
+        tells: false,
         writes: true,
         events: true,
         several_clusters: true,
