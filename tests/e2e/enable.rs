@@ -18,8 +18,7 @@ const PROTECTED: &str = "deletion_protection.enabled=true";
 
 /// The versions of all objects of both clusters, and what ELBv2 was asked to change.
 pub(crate) async fn everything(shop: &Shop) -> Value {
-    let (mut blue, mut green) =
-        (shop.pair.blue.versions().await, shop.pair.green.versions().await);
+    let (mut blue, mut green) = (shop.pair.blue.versions().await, shop.pair.green.versions().await);
     // There are hundreds of roles, and nothing here has to do with any.
     blue.retain(|id, _| !id.contains("Role"));
     green.retain(|id, _| !id.contains("Role"));
