@@ -49,6 +49,10 @@ pub struct Item {
     pub conclusion: String,
     /// What to run next, and what takes it back.
     pub next: Vec<Next>,
+    /// How long what is waited for may well take; none leaves that to the verb.
+    pub takes: Option<Duration>,
+    /// What is taken away, as `kubectl apply` would bring it back.
+    pub restores: Option<Value>,
 }
 
 impl Item {
@@ -67,6 +71,8 @@ impl Item {
             goals: Vec::new(),
             conclusion: String::new(),
             next: Vec::new(),
+            takes: None,
+            restores: None,
         }
     }
 
@@ -505,7 +511,7 @@ impl Change {
                 .filter(same)
                 .any(|other| other.body() == self.body())
                 .then(|| self.clone()),
-            _ => announced.filter(same).next().map(|_| self.clone()),
+            _ => announced.into_iter().any(|other| same(&other)).then(|| self.clone()),
         }
     }
 }

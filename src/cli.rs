@@ -5,6 +5,7 @@
 
 mod args;
 mod change;
+mod check;
 mod complete;
 mod contexts;
 mod credentials;
@@ -71,9 +72,9 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
     if let Some((flag, reason)) = cli.refused.reason() {
         return Err(CliError::usage(format!("{flag} cannot be used here: {reason}")));
     }
-    if !cli.global.observe.is_empty() && matches!(cli.verb, Verb::Status(_)) {
+    if !cli.global.observe.is_empty() && matches!(cli.verb, Verb::Status(_) | Verb::Check(_)) {
         return Err(CliError::usage("--observe is for verbs that change something, or plan to")
-            .hint("--context says what status reads"));
+            .hint("--context says what is read"));
     }
     let environment = Environment::read();
     log(cli.global.verbose, terminal);
@@ -105,6 +106,7 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
             enable::local(&args.switch, false, false, &cli.global, terminal)
         }
         verb @ (Verb::Status(_)
+        | Verb::Check(_)
         | Verb::Diff(_)
         | Verb::Reconcile(_)
         | Verb::Enable(_)

@@ -2,12 +2,15 @@
 //!
 //! One file a family, as the codes are grouped; [`catalogue`] says what each finding means.
 
+mod attachment;
 pub mod catalogue;
 mod controllers;
 mod drift;
 mod owners;
+mod quotas;
 mod reading;
 mod sharing;
+mod specs;
 mod targets;
 mod traffic;
 mod unclaimed;
@@ -35,10 +38,12 @@ pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection)
             .collect();
         findings.extend(sharing::findings(group, &chosen));
         findings.extend(owners::findings(facts, group, &chosen));
+        findings.extend(specs::findings(group, &chosen));
         findings.extend(targets::findings(group, &chosen, facts.observed_at));
         findings.extend(unclaimed::finding(facts, group));
         findings.extend(traffic::findings(group));
     }
+    findings.extend(quotas::findings(facts, groups));
     findings.retain(|finding| !is_left_out(finding, groups));
     let rank = |finding: &Finding| {
         let place = (finding.context.clone(), finding.namespace.clone(), finding.binding.clone());

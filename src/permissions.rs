@@ -3,6 +3,11 @@
 //! `kubectl mctg manifests` prints these rules, `docs/in-cluster.md` lists them, and a test on a
 //! real API server takes away one after the other. Whoever embeds the library grants the same.
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
 use crate::plan::ViaChoice;
 
 /// What kind of run asks for permissions.
@@ -42,6 +47,88 @@ pub struct Permission {
     /// What happens without it.
     pub without: &'static str,
     when: When,
+}
+
+/// One thing that somebody may do or not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Question {
+    /// The API group; empty for the core one.
+    pub group: String,
+    /// The resource, plural.
+    pub resource: String,
+    /// The verb.
+    pub verb: String,
+    /// The namespace; none means all of them.
+    pub namespace: Option<String>,
+    /// The object; none means any.
+    pub name: Option<String>,
+}
+
+impl Question {
+    /// The resource as RBAC's messages write it, such as `targetgroupbindings.elbv2.k8s.aws`.
+    pub fn full_resource(&self) -> String {
+        full_resource(&self.group, &self.resource)
+    }
+
+    /// The same and the verb: `targetgroupbindings.elbv2.k8s.aws:list`.
+    pub fn resource_and_verb(&self) -> String {
+        format!("{}:{}", self.full_resource(), self.verb)
+    }
+}
+
+fn full_resource(group: &str, resource: &str) -> String {
+    if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
+}
+
+/// A ServiceAccount.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ServiceAccount {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ServiceAccount {
+    /// The user that it is to an API server.
+    pub fn user(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace, self.name)
+    }
+
+    /// The groups that every ServiceAccount of its namespace is in.
+    pub fn groups(&self) -> [String; 3] {
+        [
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{}", self.namespace),
+            "system:authenticated".to_owned(),
+        ]
+    }
+}
+
+/// Writes `namespace/name`.
+impl fmt::Display for ServiceAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Reads `namespace/name`.
+impl FromStr for ServiceAccount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let part = |text: &str| {
+            let is_plain =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+            !text.is_empty() && text.chars().all(is_plain)
+        };
+        match text.split_once('/') {
+            Some((namespace, name)) if part(namespace) && part(name) => {
+                Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+            }
+            _ => Err("a ServiceAccount is written NAMESPACE/NAME".to_owned()),
+        }
+    }
 }
 
 /// The objects that a rule can be limited to by name.
@@ -459,7 +546,26 @@ pub const ALL: &[Permission] = &[
     },
 ];
 
+/// The verbs that read or change clusters, and what kind of run each is: what a user is asked about
+/// who wants to know beforehand.
+pub const VERBS: &[(&str, Run)] =
+    &[("status and diff", READS), ("reconcile", Run { writes: true, tells: false, ..READS })];
+
+const READS: Run = Run {
+    writes: false,
+    via: ViaChoice::Auto,
+    events: false,
+    several_clusters: false,
+    namespaced: false,
+    tells: true,
+};
+
 impl Permission {
+    /// The resource as RBAC's messages write it, such as `targetgroupbindings.elbv2.k8s.aws`.
+    pub fn full_resource(&self) -> String {
+        full_resource(self.group, self.resource)
+    }
+
     /// Says whether it lets anything be changed.
     pub fn changes(&self) -> bool {
         !self.verbs.iter().all(|verb| ["get", "list", "watch"].contains(verb))

@@ -4,6 +4,7 @@
 //! for several, and are refused with a reason instead of being ignored.
 
 mod change;
+mod check;
 mod enable;
 mod manifests;
 mod prune;
@@ -19,6 +20,7 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use mctg::plan::{Cap, ViaChoice};
 
 pub(crate) use self::change::{ChangeArgs, Rehearsal};
+pub(crate) use self::check::CheckArgs;
 pub(crate) use self::enable::{DisableArgs, EnableArgs, SwitchArgs};
 pub(crate) use self::manifests::{ManifestsArgs, TrustArg};
 pub(crate) use self::prune::PruneArgs;
@@ -60,6 +62,9 @@ pub(crate) enum Verb {
     /// Show who serves what share of each shared target group, what is wrong, and what to do
     #[command(after_help = help::STATUS)]
     Status(StatusArgs),
+    /// Tell whether sharing can work: controller, CRD, webhook, permissions, credentials
+    #[command(after_help = help::CHECK)]
+    Check(CheckArgs),
     /// Show what `reconcile` would change
     #[command(after_help = help::DIFF)]
     Diff(DiffArgs),
@@ -459,6 +464,12 @@ fn named(argv0: &OsStr, command: Command) -> Command {
                 if pruning.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg }
             })
         })
+        .mut_subcommand("check", |verb| {
+            let unused = ["selector", "deep", "observe"];
+            verb.mut_args(|arg| {
+                if unused.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg }
+            })
+        })
         .mut_subcommand("explain", |verb| quiet(verb, &["output", "color"]))
         .mut_subcommand("version", |verb| quiet(verb, &["output"]))
         .mut_subcommand("completion", |verb| quiet(verb, &[]))
@@ -585,6 +596,7 @@ mod tests {
     fn help_of_every_verb_has_examples_and_exit_codes() {
         for verb in [
             "status",
+            "check",
             "diff",
             "reconcile",
             "enable",

@@ -5,6 +5,7 @@
 pub(crate) const TOP: &str = "\
 Examples:
   kubectl mctg status                 who serves what, and what is wrong
+  kubectl mctg check                  can it work here, before anything is changed
   kubectl mctg diff                   what reconcile would change
   kubectl mctg reconcile svc/web      repair it
   kubectl mctg enable svc/web         let other clusters share it
@@ -37,6 +38,23 @@ Exit codes:
   1  a finding as bad as --fail-on says, or worse
   2  usage, or an unknown name
   3  something could not be read
+  130  interrupted";
+
+pub(crate) const CHECK: &str = "\
+Each context is checked by its own user and credentials. Nothing is changed.
+
+Examples:
+  kubectl mctg check                          every context
+  kubectl mctg check --pre --context green    before anything is bound there
+  kubectl mctg check --service-account kube-system/kubectl-mctg
+  kubectl mctg check -o wide                  what passed, too
+  kubectl mctg check -o json | jq '.results[] | select(.verdict != \"passed\")'
+
+Exit codes:
+  0  sharing can work
+  1  a check found something as bad as --fail-on says, or worse
+  2  usage
+  3  something could not be read, such as a context that does not answer
   130  interrupted";
 
 pub(crate) const DIFF: &str = "\

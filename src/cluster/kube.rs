@@ -20,14 +20,17 @@ use super::errors::Failure;
 use super::http::Door;
 use super::objects as wire;
 use super::translate;
-use super::{Cluster, WriteError};
+use super::{Cluster, StoredNote, WriteError};
 use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
+use crate::facts::{
+    Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, SilenceReason, Webhook,
+};
 use crate::ledger::Ledger;
 use crate::objects::{Key, Kind, Object, Patch};
+use crate::permissions::{Question, ServiceAccount};
 use crate::stop::Stop;
 use crate::target::Target;
 
@@ -38,7 +41,7 @@ pub const FIELD_MANAGER: &str = "kubectl-mctg";
 const RECONCILER_LABEL: &str = "app.kubernetes.io/name=kubectl-mctg";
 
 /// Single objects read at the same time from one cluster.
-const CONCURRENT_READS_MAX: usize = 16;
+pub(super) const CONCURRENT_READS_MAX: usize = 16;
 
 /// From how many objects of one namespace on, one list costs less than as many reads.
 const LIST_INSTEAD_MIN: usize = 24;
@@ -144,7 +147,7 @@ impl KubeCluster {
     }
 
     /// Tells a Kubernetes API without a resource type from a server that answers 404 to everything.
-    async fn prove_kubernetes(&self, what: &str) -> Result<(), Failure> {
+    pub(super) async fn prove_kubernetes(&self, what: &str) -> Result<(), Failure> {
         let prove = || async {
             match self.door()?.get::<wire::Groups>(what, "/apis").await {
                 Ok(groups) if groups.kind == "APIGroupList" => Ok(()),
@@ -330,6 +333,26 @@ impl Cluster for KubeCluster {
         })
     }
 
+    async fn serves(&self, flavour: Flavour) -> Reading<bool> {
+        self.is_served(flavour).await.map_err(silence)
+    }
+
+    async fn webhook(&self) -> Reading<Webhook> {
+        self.find_webhook().await.map_err(silence)
+    }
+
+    async fn server(&self) -> Reading<ServerFacts> {
+        self.ask_version().await.map_err(silence)
+    }
+
+    async fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> Reading<Vec<bool>> {
+        self.review(questions, service_account).await.map_err(silence)
+    }
+
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
         let what = within("list services", Some(namespace));
         let path = format!("/api/v1/namespaces/{namespace}/services");
@@ -449,7 +472,16 @@ impl Cluster for KubeCluster {
         name: &str,
         uid: &str,
     ) -> Result<(), WriteError> {
-        self.drop_finalizer(namespace, name, uid).await
+        self.drop_finalizer(namespace, name, uid, false).await
+    }
+
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.drop_finalizer(namespace, name, uid, true).await
     }
 
     async fn apply_binding(
@@ -473,6 +505,10 @@ impl Cluster for KubeCluster {
 
     async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
         self.get_note(namespace, name).await
+    }
+
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.list_notes(namespace).await
     }
 
     async fn write_note(

@@ -168,6 +168,7 @@ fn alive() -> Found {
         cluster_name: None,
         leads_since: None,
         max_targets: None,
+        watch_namespace: None,
         sync_period: None,
         differs: Vec::new(),
     }

@@ -47,6 +47,7 @@ pub(super) async fn read<C: Cluster>(
         eks_name: cluster.eks_name().map(str::to_owned),
         also: look.also.clone(),
         bindings_found: look.bindings.as_ref().map_or(0, Vec::len),
+        namesakes: ledger::namesakes(look.bindings.iter().flatten()),
         bindings,
         hidden: look.hidden.clone(),
         controllers: look.controllers.clone(),

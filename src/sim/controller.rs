@@ -61,13 +61,15 @@ pub struct Flags {
     pub vpc_id: String,
     /// `--sync-period`: 10 hours.
     pub sync_period: SignedDuration,
+    /// Its version; before v3.5.0 it has one ledger in memory for `a/b-c` and `a-b/c`.
+    pub version: &'static str,
 }
 
 impl Flags {
     /// The defaults, in a VPC.
     pub fn new(vpc_id: &str) -> Self {
         let sync_period = SignedDuration::from_hours(10);
-        Self { max_targets: None, vpc_id: vpc_id.to_owned(), sync_period }
+        Self { max_targets: None, vpc_id: vpc_id.to_owned(), sync_period, version: "v3.5.0" }
     }
 }
 

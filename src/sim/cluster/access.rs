@@ -8,12 +8,15 @@ use super::state::{SimPod, StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
 use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
 use crate::change::{Manifest, Note};
-use crate::cluster::{Cluster as Door, WriteError};
+use crate::cluster::{Cluster as Door, StoredNote, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
+use crate::facts::{
+    Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, SilenceReason, Webhook,
+};
 use crate::ledger::{self, Ledger};
 use crate::objects::{Key, Kind, Object, Patch};
+use crate::permissions::{Question, ServiceAccount};
 use crate::target::Target;
 
 impl From<Option<&str>> for Where {
@@ -67,6 +70,41 @@ impl Door for Cluster {
 
     async fn has_flag(&self) -> Reading<bool> {
         self.read(Request::Schema, Where::AllNamespaces, |state| state.has_flag).await
+    }
+
+    async fn serves(&self, flavour: Flavour) -> Reading<bool> {
+        self.read(Request::Types, Where::AllNamespaces, |state| match flavour {
+            Flavour::LoadBalancerController => !state.is_without_type,
+            Flavour::AutoMode => state.bindings(flavour).next().is_some(),
+        })
+        .await
+    }
+
+    async fn webhook(&self) -> Reading<Webhook> {
+        self.read(Request::Webhook, Where::AllNamespaces, |state| state.webhook.clone()).await
+    }
+
+    async fn server(&self) -> Reading<ServerFacts> {
+        self.read(Request::Server, Where::AllNamespaces, |state| ServerFacts {
+            version: "v1.35.0".to_owned(),
+            now: Some(state.now() + state.clock_ahead),
+        })
+        .await
+    }
+
+    async fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> Reading<Vec<bool>> {
+        self.read(Request::May, Where::AllNamespaces, |state| {
+            let who = service_account.map(ToString::to_string).unwrap_or_default();
+            let denied = |question: &Question| {
+                state.denied.contains(&(who.clone(), question.resource_and_verb()))
+            };
+            questions.iter().map(|question| !denied(question)).collect()
+        })
+        .await
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
@@ -330,6 +368,18 @@ impl Door for Cluster {
         .await
     }
 
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.read(Request::ReadNotes, namespace.into(), |state| {
+            let all = state.notes.iter().filter_map(|(key, note)| {
+                let (namespace, name) = key.split_once('/')?;
+                let (namespace, name) = (namespace.to_owned(), name.to_owned());
+                Some(StoredNote { namespace, name, note: note.clone() })
+            });
+            all.filter(|stored| namespace.is_none_or(|only| only == stored.namespace)).collect()
+        })
+        .await
+    }
+
     async fn write_note(
         &self,
         namespace: &str,
@@ -346,6 +396,22 @@ impl Door for Cluster {
                 state.put_note(namespace, name, &note.data);
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.call(Request::TryFinalizer, Some(namespace).into(), |state| {
+            let binding = state.binding_mut(namespace, name);
+            match binding.filter(|binding| binding.uid == uid && binding.has_finalizer) {
+                Some(binding) if !binding.is_being_deleted() => Err(WriteError::Conflict),
+                _ => Ok(()),
+            }
         })
         .await
     }

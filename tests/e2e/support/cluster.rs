@@ -324,7 +324,7 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
 
 /// The kinds that tests use: API version, kind, plural; cleared away between two tests.
 const KINDS: [(&str, &str, &str); 28] = [
-    // First: nobody has to be asked about what goes then.
+    // First: what they refuse could not be cleared away.
     (
         "admissionregistration.k8s.io/v1",
         "MutatingWebhookConfiguration",

@@ -15,4 +15,5 @@ pub(crate) mod scratch;
 pub(crate) mod servers;
 pub(crate) mod shop;
 pub(crate) mod standin;
+pub(crate) mod terminal;
 pub(crate) mod trouble;

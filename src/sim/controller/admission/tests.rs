@@ -66,6 +66,7 @@ fn stored(name: &str, spec: &BindingSpec) -> Binding {
         changed_at: None,
         deleted_at: None,
         has_finalizer: false,
+        failure: None,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         spec: spec.clone(),

@@ -46,6 +46,7 @@ impl OwnerApi for Desk {
             changed_at: None,
             deleted_at: None,
             has_finalizer: true,
+            failure: None,
             labels,
             annotations: BTreeMap::new(),
             spec,
