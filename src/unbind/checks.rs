@@ -34,6 +34,11 @@ pub(super) fn unread(subject: &Subject<'_>, world: &World) -> Option<Check> {
     if let Some(there) = subject.there {
         return of_binding(subject, there);
     }
+    let key = (subject.namespace.clone(), subject.name.clone());
+    if let Some(silence) = world.unproven.get(&key) {
+        let message = format!("whether the binding is gone is not known: {silence}");
+        return Some(unknown("Binding", message));
+    }
     match subject.group {
         Some(group) => targets_unread(&group.facts.targets),
         None => Some(unknown("TargetGroup", "its target group was not read".to_owned())),
