@@ -14,6 +14,7 @@ mod after;
 mod checks;
 mod item;
 mod look;
+pub mod lost;
 pub mod note;
 mod taken;
 
