@@ -250,6 +250,22 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl BindingSpec {
+    /// Its fields by the names they have in JSON, in LBC 3.5 (`facts/lbc.md` 1.1).
+    pub const FIELDS: [&'static str; 12] = [
+        "targetGroupARN",
+        "targetGroupName",
+        "multiClusterTargetGroup",
+        "targetType",
+        "targetGroupProtocol",
+        "serviceRef",
+        "networking",
+        "nodeSelector",
+        "ipAddressType",
+        "vpcID",
+        "iamRoleArnToAssume",
+        "assumeRoleExternalId",
+    ];
+
     /// Says whether targets carry QUIC server ids.
     pub fn is_quic(&self) -> bool {
         matches!(self.target_group_protocol.as_deref(), Some("QUIC" | "TCP_QUIC"))

@@ -13,7 +13,7 @@
 
 mod access;
 mod details;
-mod endpoints;
+pub(crate) mod endpoints;
 pub(crate) mod groups;
 mod holders;
 mod limits;
@@ -29,7 +29,7 @@ use self::access::Accesses;
 use self::look::Look;
 use crate::binding::Binding;
 use crate::cluster::Cluster;
-use crate::elbv2::LoadBalancers;
+use crate::elbv2::{Access, LoadBalancers};
 use crate::facts::{Facts, Reading};
 use crate::selection::Selection;
 use crate::target::TargetGroupArn;
@@ -47,6 +47,8 @@ pub struct Scope {
     /// What the caller is interested in: the groups of these bindings are read, with every binding
     /// of them.
     pub selection: Selection,
+    /// Other groups instead.
+    pub wanted: Wanted,
     /// How much to read about load balancers.
     pub detail: Detail,
     /// Whether fewer contexts are read than there are.
@@ -60,6 +62,34 @@ pub struct Scope {
     pub lost: BTreeSet<String>,
     /// The contexts whose targets may be deregistered: who holds their addresses is read too.
     pub acting: BTreeSet<String>,
+}
+
+/// Which groups are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those that the selection chooses.
+    #[default]
+    Selected,
+    /// Exactly these, whether or not a binding names them; each on its bindings' behalf first, and
+    /// then on this one's.
+    Groups(BTreeMap<TargetGroupArn, Access>),
+    /// Those that bindings of a context name.
+    Of {
+        /// The context.
+        context: String,
+        /// The Services (namespace, name) of these bindings; none means all.
+        services: Option<BTreeSet<(String, String)>>,
+    },
+}
+
+impl Wanted {
+    /// On whose behalf groups are read that no binding may name.
+    fn also(&self) -> impl Iterator<Item = (&TargetGroupArn, &Access)> {
+        match self {
+            Self::Groups(groups) => Some(groups).into_iter().flatten(),
+            Self::Selected | Self::Of { .. } => None.into_iter().flatten(),
+        }
+    }
 }
 
 /// How much to read about load balancers.
@@ -92,8 +122,8 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let (looks, lost) = lost::leave_out(looks, &scope.lost);
     let looks = look::once_each(looks);
     let named = groups::resolve_names(load_balancers, &looks).await;
-    let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
-    let accesses = Accesses::of(&looks, &named, &chosen);
+    let (chosen, by_aws_name) = choose(&looks, &named, scope);
+    let accesses = Accesses::of(&looks, &named, &chosen, scope.wanted.also());
     let (cluster_facts, mut group_facts, account_limits) = join3(
         join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),
@@ -142,8 +172,27 @@ fn group_of(context: &str, binding: &Binding, named: &Named) -> Reading<TargetGr
 fn choose<C: Cluster>(
     looks: &[Look<'_, C>],
     named: &Named,
-    selection: &Selection,
+    scope: &Scope,
 ) -> (BTreeSet<TargetGroupArn>, bool) {
+    match &scope.wanted {
+        Wanted::Selected => {}
+        Wanted::Groups(groups) => return (groups.keys().cloned().collect(), false),
+        Wanted::Of { context, services } => {
+            let reaches = |look: &&Look<'_, C>| {
+                look.cluster.context() == context || look.also.contains(context)
+            };
+            let is_asked = |binding: &&Binding| {
+                let service = (binding.namespace.clone(), binding.spec.service_ref.name.clone());
+                services.as_ref().is_none_or(|only| only.contains(&service))
+            };
+            let of = |look: &Look<'_, C>| {
+                let bindings = look.bindings.iter().flatten().filter(is_asked);
+                let arn = |it| group_of(look.cluster.context(), it, named).ok();
+                bindings.filter_map(arn).collect::<Vec<_>>()
+            };
+            return (looks.iter().filter(reaches).flat_map(of).collect(), false);
+        }
+    }
     let mut by_group: BTreeMap<TargetGroupArn, Vec<&Binding>> = BTreeMap::new();
     for look in looks {
         for binding in look.bindings.iter().flatten() {
@@ -152,7 +201,7 @@ fn choose<C: Cluster>(
             }
         }
     }
-    match selection.groups_to_read(&by_group) {
+    match scope.selection.groups_to_read(&by_group) {
         Some(chosen) => (chosen, false),
         None => (by_group.into_keys().collect(), true),
     }

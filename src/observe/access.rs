@@ -17,10 +17,12 @@ use crate::target::TargetGroupArn;
 pub(super) struct Accesses(BTreeMap<TargetGroupArn, Vec<Access>>);
 
 impl Accesses {
-    pub(super) fn of<C: Cluster>(
+    /// The accesses of the groups' bindings, and after them others.
+    pub(super) fn of<'a, C: Cluster>(
         looks: &[Look<'_, C>],
         named: &Named,
         chosen: &BTreeSet<TargetGroupArn>,
+        also: impl IntoIterator<Item = (&'a TargetGroupArn, &'a Access)>,
     ) -> Self {
         let mut accesses: BTreeMap<TargetGroupArn, Vec<Access>> = BTreeMap::new();
         for look in looks {
@@ -35,6 +37,12 @@ impl Accesses {
                 if !known.contains(&access) {
                     known.push(access);
                 }
+            }
+        }
+        for (arn, access) in also {
+            let known = accesses.entry(arn.clone()).or_default();
+            if !known.contains(access) {
+                known.push(access.clone());
             }
         }
         Self(accesses)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{SimPod, StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
-use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
+use crate::binding::{Binding, BindingSpec, CHECKPOINT_ANNOTATION, Flavour};
 use crate::change::{Manifest, Note};
 use crate::cluster::{Cluster as Door, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
@@ -100,6 +100,21 @@ impl Door for Cluster {
                 state.denied.contains(&(who.clone(), question.resource_and_verb()))
             };
             questions.iter().map(|question| !denied(question)).collect()
+        })
+        .await
+    }
+
+    async fn spec_fields(&self) -> Reading<BTreeSet<String>> {
+        self.read(Request::Schema, Where::AllNamespaces, |state| {
+            let lacks = |field: &&str| {
+                state.lacks_fields.contains(*field)
+                    || (*field == "multiClusterTargetGroup" && !state.has_flag)
+            };
+            BindingSpec::FIELDS
+                .iter()
+                .filter(|field| !lacks(field))
+                .map(|it| (*it).to_owned())
+                .collect()
         })
         .await
     }
