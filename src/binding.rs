@@ -357,6 +357,19 @@ pub struct Peer {
     pub security_group: Option<SecurityGroup>,
 }
 
+impl Peer {
+    /// A security group, by id.
+    pub fn security_group(id: &str) -> Self {
+        let security_group = Some(SecurityGroup { group_id: id.to_owned() });
+        Self { ip_block: None, security_group }
+    }
+
+    /// An address block, by CIDR.
+    pub fn cidr(cidr: &str) -> Self {
+        Self { ip_block: Some(IpBlock { cidr: cidr.to_owned() }), security_group: None }
+    }
+}
+
 /// An address block.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IpBlock {

@@ -56,6 +56,11 @@ pub(crate) fn unread(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
     reading::findings(facts, groups, &all)
 }
 
+/// What keeps all traffic from a group, as far as it was read.
+pub(crate) fn unreached(group: &GroupView<'_>) -> Option<Finding> {
+    attachment::unreached(group)
+}
+
 /// Says whether the binding that a finding concerns asks to leave it out.
 fn is_left_out(finding: &Finding, groups: &[&GroupView<'_>]) -> bool {
     let concerns = |binding: &&BindingView<'_>| {
@@ -175,7 +180,7 @@ fn minute(at: Timestamp) -> String {
 }
 
 /// Lists the first few targets, and says how many more there are.
-fn listed(targets: &[&Target]) -> String {
+pub(crate) fn listed(targets: &[&Target]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<String> = targets.iter().take(SHOWN).map(ToString::to_string).collect();
     match targets.len().saturating_sub(SHOWN) {
@@ -185,7 +190,7 @@ fn listed(targets: &[&Target]) -> String {
 }
 
 /// Says a number of things, in the singular or the plural.
-fn counted(number: usize, thing: &str) -> String {
+pub(crate) fn counted(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 

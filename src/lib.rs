@@ -53,6 +53,7 @@
 //! ```
 
 pub mod apply;
+pub mod bind;
 pub mod binding;
 pub mod change;
 pub mod check;
