@@ -11,7 +11,7 @@ use mctg::binding::BindingRef;
 use mctg::cluster::Cluster;
 use mctg::elbv2::LoadBalancers;
 use mctg::findings::Finding;
-use mctg::observe::{self, Detail, Scope};
+use mctg::observe::{self, Detail, Scope, Wanted};
 use mctg::plan::Request;
 use mctg::reconcile::{self, Options, Reconciler, Wait};
 use mctg::report::{ContextReport, Reconcile, Status};
@@ -33,6 +33,7 @@ use super::prune;
 use super::render::status::Run;
 use super::render::{self, document};
 use super::terminal::Terminal;
+use super::unbind;
 
 /// What a verb runs on.
 pub(crate) struct World<'a, C, L> {
@@ -78,6 +79,7 @@ pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
         Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
         Verb::Enable(args) => enable::enable(world, args, global, terminal).await,
         Verb::Disable(args) => enable::disable(world, args, global, terminal).await,
+        Verb::Unbind(args) => unbind::unbind(world, args, global, terminal).await,
         Verb::Manifests(args) => manifests::named(world, args, global, terminal).await,
         Verb::Explain(_)
         | Verb::Demo(_)
@@ -128,6 +130,7 @@ async fn observe_status<C: Cluster, L: LoadBalancers>(
 ) -> Result<(Status, usize), CliError> {
     let scope = Scope {
         selection,
+        wanted: Wanted::default(),
         detail: if deep { Detail::Deep } else { Detail::Polite },
         narrowed: world.narrowed,
         left_out: world.unread.left_out.clone(),

@@ -273,6 +273,7 @@ const REPORT: &str = concat!(
     include_str!("../../src/report/reconcile.rs"),
     include_str!("../../src/report/unclaimed.rs"),
     include_str!("../../src/report/changes.rs"),
+    include_str!("../../src/report/check.rs"),
 );
 const PLAN: &str = include_str!("../../src/plan.rs");
 const CHANGE: &str = include_str!("../../src/change.rs");
@@ -315,6 +316,7 @@ fn every_word_of_the_json_documents_is_described() {
         (REPORT, "When"),
         (CHANGE, "Verdict"),
         (CHANGE, "ChangeAction"),
+        (REPORT, "Verdict"),
         (PLAN, "Via"),
         (PLAN, "Action"),
         (PLAN, "BlockedReason"),

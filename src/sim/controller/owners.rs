@@ -18,6 +18,7 @@ mod gateway;
 mod ingress;
 mod objects;
 mod service;
+mod simulated;
 mod stack;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ pub use self::objects::{
     BackendRef, Gateway, GatewayClass, GroupConfiguration, Ingress, LoadBalancerConfiguration,
     Meta, OwnerView, Route, Service,
 };
+pub use self::simulated::SimOwners;
 pub use self::stack::{
     BuildError, Forward, Stack, StackId, StackKind, WantedGroup, WantedListener, WantedLoadBalancer,
 };

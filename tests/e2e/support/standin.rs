@@ -230,7 +230,7 @@ impl<'a> StandIn<'a> {
     }
 
     /// Its Deployment with this many replicas, all ready, and its flags.
-    fn deployment(&self, replicas: i32) -> serde_json::Value {
+    fn deployment(&self, replicas: u32) -> serde_json::Value {
         let mut deployment = objects::controller("v3.5.0", replicas, replicas);
         if let Some(max) = self.controller.flags().max_targets {
             let args = &mut deployment["spec"]["template"]["spec"]["containers"][0]["args"];

@@ -3,6 +3,7 @@
 mod gateways;
 mod ingresses;
 mod services;
+mod simulated;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
