@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use mctg::change::{Check, Event, Item, Verdict};
+use mctg::change::{ChangeAction, Check, Event, Item, Verdict};
 use mctg::error::escape;
-use mctg::report::{ChangeStep, Changes, ItemOutcome, ItemReport, StepResult, When};
+use mctg::report::{ChangeReport, ChangeStep, Changes, ItemOutcome, ItemReport, StepResult, When};
 
 use super::status::demo_mark;
 use super::{Look, Names, columns, count, elapsed, findings, list, wrap};
