@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use mctg::change::{Check, Event, Item, Verdict};
+use mctg::change::{ChangeAction, Check, Event, Item, Verdict};
 use mctg::error::escape;
-use mctg::report::{ChangeStep, Changes, ItemOutcome, ItemReport, StepResult, When};
+use mctg::report::{ChangeReport, ChangeStep, Changes, ItemOutcome, ItemReport, StepResult, When};
 
 use super::status::demo_mark;
 use super::{Look, Names, columns, count, elapsed, findings, list, wrap};
@@ -83,9 +83,14 @@ fn in_short(items: &[&ItemReport], names: &Names) -> String {
 }
 
 fn item_plan(item: &ItemReport, names: &Names, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    // What is noted before something is taken out is no gain.
+    let takes_out = |change: &ChangeReport| {
+        matches!(change.action, ChangeAction::DeleteBinding | ChangeAction::Deregister)
+    };
     let mark = match item.plan.first() {
         None => '=',
         Some(change) if change.action.takes_away() => '-',
+        Some(_) if item.plan.iter().any(takes_out) => '-',
         Some(_) => '+',
     };
     let binding = item.binding.as_ref().map(|name| format!("{}/{name}", item.namespace));
