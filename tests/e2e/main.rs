@@ -30,6 +30,7 @@ mod moto;
 mod moves;
 mod names;
 mod nudge;
+mod owner_findings;
 mod permissions;
 mod plugin;
 mod prompt;

@@ -272,9 +272,11 @@ const REPORT: &str = concat!(
     include_str!("../../src/report/status.rs"),
     include_str!("../../src/report/reconcile.rs"),
     include_str!("../../src/report/unclaimed.rs"),
+    include_str!("../../src/report/changes.rs"),
     include_str!("../../src/report/check.rs"),
 );
 const PLAN: &str = include_str!("../../src/plan.rs");
+const CHANGE: &str = include_str!("../../src/change.rs");
 const ENDPOINTS: &str = include_str!("../../src/endpoints.rs");
 
 #[test]
@@ -288,6 +290,10 @@ fn every_field_of_the_json_documents_is_described() {
         (include_str!("../../src/target.rs"), "pub struct Health"),
         (include_str!("../../src/binding.rs"), "pub struct Owner"),
         (ENDPOINTS, "pub struct LeftOut"),
+        (CHANGE, "pub struct Check"),
+        (CHANGE, "pub struct Detail"),
+        (CHANGE, "pub struct Goal"),
+        (CHANGE, "pub struct Next"),
     ] {
         names.extend(fields(&body(source, opening).collect::<Vec<_>>().join("\n")));
     }
@@ -306,6 +312,10 @@ fn every_word_of_the_json_documents_is_described() {
         (REPORT, "BindingState"),
         (REPORT, "Outcome"),
         (REPORT, "StepResult"),
+        (REPORT, "ItemOutcome"),
+        (REPORT, "When"),
+        (CHANGE, "Verdict"),
+        (CHANGE, "ChangeAction"),
         (REPORT, "Verdict"),
         (PLAN, "Via"),
         (PLAN, "Action"),

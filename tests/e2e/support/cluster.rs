@@ -323,7 +323,7 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
 }
 
 /// The kinds that tests use: API version, kind, plural; cleared away between two tests.
-const KINDS: [(&str, &str, &str); 28] = [
+const KINDS: [(&str, &str, &str); 29] = [
     // First: what they refuse could not be cleared away.
     (
         "admissionregistration.k8s.io/v1",
@@ -352,6 +352,7 @@ const KINDS: [(&str, &str, &str); 28] = [
     ("gateway.networking.k8s.io/v1alpha2", "TCPRoute", "tcproutes"),
     ("gateway.k8s.aws/v1", "TargetGroupConfiguration", "targetgroupconfigurations"),
     ("gateway.k8s.aws/v1", "LoadBalancerConfiguration", "loadbalancerconfigurations"),
+    ("elbv2.services.k8s.aws/v1alpha1", "TargetGroup", "targetgroups"),
     ("v1", "ServiceAccount", "serviceaccounts"),
     ("v1", "Event", "events"),
     ("rbac.authorization.k8s.io/v1", "Role", "roles"),

@@ -149,7 +149,7 @@ impl<'a> StandIn<'a> {
         if self.rest.is_some() {
             Webhook::show(self.cluster, false).await;
         }
-        self.cluster.put(objects::controller("v3.5.0", 0, 0)).await;
+        self.cluster.put(self.deployment(0)).await;
         self.cluster.put(lease(LONG_AGO)).await;
     }
 
@@ -215,15 +215,8 @@ impl<'a> StandIn<'a> {
 
     /// Shows a Deployment and a Lease, and begins to work.
     async fn run(&mut self) {
-        let mut deployment = objects::controller("v3.5.0", 1, 1);
-        if let Some(max) = self.controller.flags().max_targets {
-            let args = &mut deployment["spec"]["template"]["spec"]["containers"][0]["args"];
-            let flag = json!(format!("--max-targets-per-target-group={max}"));
-            args.as_array_mut().expect("it has arguments").push(flag);
-        }
+        let deployment = self.deployment(1);
         if let Some(rest) = &self.rest {
-            let args = &mut deployment["spec"]["template"]["spec"]["containers"][0]["args"];
-            args[0] = json!(format!("--cluster-name={}", rest.owners.settings().cluster_name));
             let (owners, clock) = (rest.owners.clone(), self.clock.clone());
             self.tasks.spawn(own(owners, clock, rest.idle.clone()));
         }
@@ -234,6 +227,21 @@ impl<'a> StandIn<'a> {
         let (controller, clock) = (self.controller.clone(), self.clock.clone());
         let tells = self.rest.is_some().then(|| self.cluster.client());
         self.tasks.spawn(work(controller, clock, self.idle.clone(), tells));
+    }
+
+    /// Its Deployment with this many replicas, all ready, and its flags.
+    fn deployment(&self, replicas: u32) -> serde_json::Value {
+        let mut deployment = objects::controller("v3.5.0", replicas, replicas);
+        if let Some(max) = self.controller.flags().max_targets {
+            let args = &mut deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+            let flag = json!(format!("--max-targets-per-target-group={max}"));
+            args.as_array_mut().expect("it has arguments").push(flag);
+        }
+        if let Some(rest) = &self.rest {
+            let args = &mut deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+            args[0] = json!(format!("--cluster-name={}", rest.owners.settings().cluster_name));
+        }
+        deployment
     }
 }
 
