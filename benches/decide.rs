@@ -190,6 +190,7 @@ fn facts(groups: usize, targets: usize) -> Facts {
             })
             .collect()),
         bindings_found: groups,
+        namesakes: BTreeMap::new(),
         hidden: Vec::new(),
         controllers: Ok(Vec::new()),
         reconcilers: Vec::new(),
@@ -225,6 +226,7 @@ fn facts(groups: usize, targets: usize) -> Facts {
         observed_at: jiff::Timestamp::UNIX_EPOCH,
         clusters: vec![cluster("blue", 0), cluster("green", targets / 2)],
         groups: (0..groups).map(group).collect(),
+        account_limits: BTreeMap::new(),
         narrowed: false,
         left_out: BTreeSet::new(),
         lost: Vec::new(),
@@ -262,6 +264,7 @@ fn binding(group: usize, numbers: std::ops::Range<usize>) -> BindingFacts {
             changed_at: None,
             deleted_at: None,
             has_finalizer: false,
+            failure: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             spec: spec(&arn(group)),

@@ -131,19 +131,20 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
         boxed(workers.map(Worker::gained)).buffered(BINDINGS_AT_ONCE).collect().await;
     let must_read_again = workers.iter().any(|worker| worker.goes_on() && worker.must_read_again());
     if must_read_again || lost_anything(&workers).await {
-        let second = read_again().await;
-        let claims = second.claims.clone();
+        let second_plan = read_again().await;
+        let claims = &second_plan.claims;
         let mut finishing = Vec::new();
         for mut worker in workers {
             let second =
-                second.bindings.iter().find(|second| second.binding == worker.plan.binding);
+                second_plan.bindings.iter().find(|second| second.binding == worker.plan.binding);
             let finish = second.and_then(|second| plan::finish(worker.plan, second));
-            worker.deregister(second, finish.as_ref()).await;
+            let silence = second_plan.silences.get(&worker.plan.binding.context);
+            worker.deregister(second, silence, finish.as_ref()).await;
             finishing.push((worker, second, finish));
         }
         workers = Vec::new();
         for (mut worker, second, finish) in finishing {
-            worker.take_back(&claims).await;
+            worker.take_back(claims).await;
             worker.lose(finish.as_ref()).await;
             worker.register_the_rest(second, finish.as_ref()).await;
             worker.track_what_stays(second, finish.as_ref()).await;
@@ -260,10 +261,15 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
         self.register(rest, true).await;
     }
 
-    async fn deregister(&mut self, second: Option<&BindingPlan>, finish: Option<&Finish>) {
+    async fn deregister(
+        &mut self,
+        second: Option<&BindingPlan>,
+        silence: Option<&Silence>,
+        finish: Option<&Finish>,
+    ) {
         let Some(finish) = finish.filter(|_| !self.done.conflict) else {
             if self.goes_on() && self.plan.has_second_half() {
-                self.not_confirmed(second);
+                self.not_confirmed(second, silence);
             } else {
                 self.skip(Action::Deregister, self.plan.deregister.len());
             }
@@ -274,11 +280,14 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
     }
 
     /// Tells why the second half of the plan is not done: the second reading does not bear it out.
-    fn not_confirmed(&mut self, second: Option<&BindingPlan>) {
+    fn not_confirmed(&mut self, second: Option<&BindingPlan>, silence: Option<&Silence>) {
         let reason = match second.map(|second| &second.standing) {
             Some(Standing::Failed(reason) | Standing::Skipped(reason)) => reason.clone(),
             Some(Standing::Ready | Standing::Deferred(_)) => "the binding has changed".to_owned(),
-            None => "the binding was not found, or its cluster did not answer".to_owned(),
+            None => match silence {
+                Some(silence) => format!("its cluster could not be read: {silence}"),
+                None => "the binding was not found any more".to_owned(),
+            },
         };
         let message = format!("not done, for the world read again does not confirm it: {reason}");
         let (action, targets) = match self.plan.deregister.len() {
@@ -316,6 +325,9 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
         let Some(finish) = finish.filter(|_| !self.done.conflict) else { return };
         let namespace = &self.plan.binding.namespace;
         let after = finish.ledger_after(&self.done.deregistered);
+        if !self.may_let_go(finish, after.as_ref()).await {
+            return;
+        }
         if let Some(ledger) = &finish.ledger
             && ledger.before != after
         {
@@ -347,6 +359,23 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
                 .remove_finalizer(namespace, &self.plan.binding.name, &self.plan.uid)
                 .await;
             self.told_write(Action::RemoveFinalizer, 0, removed);
+        }
+    }
+
+    /// Says whether nothing stands in the way of the last two steps of a binding that is being deleted:
+    /// where its finalizer could not go, its ledger stays too, for whoever cleans up after us.
+    async fn may_let_go(&mut self, finish: &Finish, after: Option<&BTreeSet<Target>>) -> bool {
+        let stored = finish.ledger.as_ref().and_then(|ledger| ledger.version.as_ref());
+        if !finish.remove_finalizer || after.is_some() || stored.is_none() {
+            return true;
+        }
+        let BindingRef { namespace, name, .. } = &self.plan.binding;
+        match self.cluster.may_remove_finalizer(namespace, name, &self.plan.uid).await {
+            Ok(()) => true,
+            refused => {
+                self.told_write(Action::RemoveFinalizer, 0, refused);
+                false
+            }
         }
     }
 

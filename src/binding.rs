@@ -43,6 +43,10 @@ pub struct Binding {
     pub deleted_at: Option<Timestamp>,
     /// Whether the controller's finalizer [`FINALIZER`] is on it.
     pub has_finalizer: bool,
+    /// What its controller last failed at when it cleaned up (its condition `Ready`); none where that
+    /// says nothing.
+    #[serde(default)]
+    pub failure: Option<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// The annotations of the controller and of this program, others left out.
@@ -97,7 +101,7 @@ impl Binding {
                 })
             })
             .or_else(|| {
-                let group = label("ingress.k8s.aws/stack")?;
+                let group = label(GROUP_LABEL)?;
                 Some(Owner {
                     kind: OwnerKind::IngressGroup,
                     namespace: None,
@@ -106,12 +110,27 @@ impl Binding {
             })
     }
 
+    /// The keys of the stack labels it carries: what an owner is told by.
+    pub fn stack_labels(&self) -> impl Iterator<Item = &str> {
+        let is_one = |key: &&str| {
+            let named = STACK_LABELS.iter().any(|(_, prefix)| {
+                let name = key.strip_prefix(prefix);
+                matches!(name, Some("/stack-name" | "/stack-namespace"))
+            });
+            named || *key == GROUP_LABEL
+        };
+        self.labels.keys().map(String::as_str).filter(is_one)
+    }
+
     /// Lists the finding codes (globs) that the binding's [`IGNORE_ANNOTATION`] asks to leave out.
     pub fn ignored_findings(&self) -> impl Iterator<Item = &str> {
         let list = self.annotations.get(IGNORE_ANNOTATION).map_or("", String::as_str);
         list.split(',').map(str::trim).filter(|code| !code.is_empty())
     }
 }
+
+/// The label that names the stack of an explicit Ingress group.
+const GROUP_LABEL: &str = "ingress.k8s.aws/stack";
 
 const STACK_LABELS: [(OwnerKind, &str); 4] = [
     (OwnerKind::Service, "service.k8s.aws"),
@@ -144,6 +163,18 @@ pub enum OwnerKind {
     Gateway,
 }
 
+impl OwnerKind {
+    /// The kind in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "Service",
+            Self::Ingress => "Ingress",
+            Self::IngressGroup => "Ingress group",
+            Self::Gateway => "Gateway",
+        }
+    }
+}
+
 /// Whose API group a binding is of, and so which controller serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Flavour {
@@ -161,6 +192,14 @@ impl Flavour {
         match self {
             Self::LoadBalancerController => "aws-load-balancer-controller",
             Self::AutoMode => "eks-auto-mode",
+        }
+    }
+
+    /// The bindings' resource, as kubectl takes it whatever else has that name.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::LoadBalancerController => "targetgroupbindings.elbv2.k8s.aws",
+            Self::AutoMode => "targetgroupbindings.eks.amazonaws.com",
         }
     }
 }
@@ -412,6 +451,7 @@ mod tests {
             changed_at: None,
             deleted_at: None,
             has_finalizer: false,
+            failure: None,
             labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             annotations: BTreeMap::new(),
             spec: BindingSpec::default(),

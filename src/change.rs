@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 pub use self::run::{Event, Listener, Mistake, Options, Planned, Runner, Verb};
 use crate::binding::{BindingRef, BindingSpec};
 use crate::elbv2::Access;
+use crate::objects::{Key, Patch};
 use crate::target::{TargetDescription, TargetGroupArn};
 
 /// One thing that was asked for: a Service to bind, a binding to take out, an owner to switch.
@@ -48,6 +49,10 @@ pub struct Item {
     pub conclusion: String,
     /// What to run next, and what takes it back.
     pub next: Vec<Next>,
+    /// How long what is waited for may well take; none leaves that to the verb.
+    pub takes: Option<Duration>,
+    /// What is taken away, as `kubectl apply` would bring it back.
+    pub restores: Option<Value>,
 }
 
 impl Item {
@@ -66,6 +71,8 @@ impl Item {
             goals: Vec::new(),
             conclusion: String::new(),
             next: Vec::new(),
+            takes: None,
+            restores: None,
         }
     }
 
@@ -274,6 +281,15 @@ pub enum Change {
         /// Whether fields are taken over that another manager set to something else.
         takes_over: bool,
     },
+    /// Merges a patch into the owner of bindings, or into what sets it up.
+    PatchOwner(Patch),
+    /// Creates an object that sets bindings up, where there is none.
+    CreateOwner {
+        /// Which.
+        key: Key,
+        /// The object, ready to be created but for its API version.
+        manifest: Value,
+    },
     /// Deletes a binding of exactly this UID.
     DeleteBinding {
         /// Its namespace.
@@ -346,6 +362,10 @@ pub struct Note {
 pub enum ChangeAction {
     /// A binding is created or changed.
     ApplyBinding,
+    /// An owner of bindings is patched, or what sets it up.
+    PatchOwner,
+    /// An object that sets bindings up is created.
+    CreateOwner,
     /// A binding is deleted.
     DeleteBinding,
     /// A note of this program is written.
@@ -365,6 +385,8 @@ impl ChangeAction {
     pub fn as_words(self) -> &'static str {
         match self {
             Self::ApplyBinding => "apply",
+            Self::PatchOwner => "patch",
+            Self::CreateOwner => "create",
             Self::DeleteBinding | Self::DeleteNote | Self::DeleteLedger => "delete",
             Self::WriteNote => "write",
             Self::RemoveFinalizer => "take the finalizer off",
@@ -375,7 +397,7 @@ impl ChangeAction {
     /// Whether it takes something away.
     pub fn takes_away(self) -> bool {
         match self {
-            Self::ApplyBinding | Self::WriteNote => false,
+            Self::ApplyBinding | Self::PatchOwner | Self::CreateOwner | Self::WriteNote => false,
             Self::DeleteBinding
             | Self::DeleteNote
             | Self::DeleteLedger
@@ -388,6 +410,8 @@ impl ChangeAction {
     pub fn as_done(self) -> &'static str {
         match self {
             Self::ApplyBinding => "applied",
+            Self::PatchOwner => "patched",
+            Self::CreateOwner => "created",
             Self::DeleteBinding | Self::DeleteNote | Self::DeleteLedger => "deleted",
             Self::WriteNote => "noted",
             Self::RemoveFinalizer => "finalizer",
@@ -401,6 +425,8 @@ impl Change {
     pub fn action(&self) -> ChangeAction {
         match self {
             Self::ApplyBinding { .. } => ChangeAction::ApplyBinding,
+            Self::PatchOwner(_) => ChangeAction::PatchOwner,
+            Self::CreateOwner { .. } => ChangeAction::CreateOwner,
             Self::DeleteBinding { .. } => ChangeAction::DeleteBinding,
             Self::WriteNote { .. } => ChangeAction::WriteNote,
             Self::DeleteNote { .. } => ChangeAction::DeleteNote,
@@ -418,6 +444,7 @@ impl Change {
             | Self::RemoveFinalizer { namespace, name, .. } => {
                 format!("TargetGroupBinding {namespace}/{name}")
             }
+            Self::PatchOwner(Patch { key, .. }) | Self::CreateOwner { key, .. } => key.to_string(),
             Self::WriteNote { namespace, name, .. }
             | Self::DeleteNote { namespace, name, .. }
             | Self::DeleteLedger { namespace, name, .. } => format!("ConfigMap {namespace}/{name}"),
@@ -437,6 +464,8 @@ impl Change {
     pub fn body(&self) -> Value {
         match self {
             Self::ApplyBinding { manifest, .. } => manifest.to_value(),
+            Self::PatchOwner(patch) => patch.body.clone(),
+            Self::CreateOwner { manifest, .. } => manifest.clone(),
             Self::WriteNote { note, .. } => json!({"data": note.data}),
             Self::Deregister { targets, .. } => {
                 let targets: Vec<String> =
@@ -478,7 +507,11 @@ impl Change {
                 .filter(same)
                 .any(|other| matches!(other, Self::ApplyBinding { manifest: shown, .. } if shown == manifest))
                 .then(|| self.clone()),
-            _ => announced.filter(same).next().map(|_| self.clone()),
+            Self::PatchOwner(_) | Self::CreateOwner { .. } => announced
+                .filter(same)
+                .any(|other| other.body() == self.body())
+                .then(|| self.clone()),
+            _ => announced.into_iter().any(|other| same(&other)).then(|| self.clone()),
         }
     }
 }

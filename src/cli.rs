@@ -5,10 +5,12 @@
 
 mod args;
 mod change;
+mod check;
 mod complete;
 mod contexts;
 mod credentials;
 mod demo;
+mod enable;
 mod env;
 mod error;
 mod exit;
@@ -34,7 +36,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use self::args::{Cli, DryRun, Verb};
+use self::args::{ChangeArgs, Cli, DryRun, Rehearsal, Verb};
 use self::env::Environment;
 use self::error::CliError;
 use self::exit::Exit;
@@ -70,9 +72,9 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
     if let Some((flag, reason)) = cli.refused.reason() {
         return Err(CliError::usage(format!("{flag} cannot be used here: {reason}")));
     }
-    if !cli.global.observe.is_empty() && matches!(cli.verb, Verb::Status(_)) {
+    if !cli.global.observe.is_empty() && matches!(cli.verb, Verb::Status(_) | Verb::Check(_)) {
         return Err(CliError::usage("--observe is for verbs that change something, or plan to")
-            .hint("--context says what status reads"));
+            .hint("--context says what is read"));
     }
     let environment = Environment::read();
     log(cli.global.verbose, terminal);
@@ -97,7 +99,19 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
         Verb::Manifests(args) if !manifests::asks(args) => {
             manifests::unnamed(args, &cli.global, terminal)
         }
-        verb @ (Verb::Status(_) | Verb::Diff(_) | Verb::Reconcile(_) | Verb::Manifests(_)) => {
+        Verb::Enable(args) if args.switch.local => {
+            enable::local(&args.switch, true, args.deletion_protection, &cli.global, terminal)
+        }
+        Verb::Disable(args) if args.switch.local => {
+            enable::local(&args.switch, false, false, &cli.global, terminal)
+        }
+        verb @ (Verb::Status(_)
+        | Verb::Check(_)
+        | Verb::Diff(_)
+        | Verb::Reconcile(_)
+        | Verb::Enable(_)
+        | Verb::Disable(_)
+        | Verb::Manifests(_)) => {
             if cli.global.demo {
                 let work = demo::run(verb, &cli.global, &environment, terminal);
                 wait_for(work, ending, &stop, terminal)
@@ -125,7 +139,18 @@ impl Ending {
             Verb::Reconcile(args) if args.dry_run == DryRun::None && !terminal.is_read_only() => {
                 Self::WithReport
             }
+            Verb::Enable(args) => Self::of_change(&args.switch.change, terminal),
+            Verb::Disable(args) => Self::of_change(&args.switch.change, terminal),
             _ => Self::AtOnce("interrupted: nothing was changed"),
+        }
+    }
+
+    /// Of a verb that changes objects.
+    fn of_change(args: &ChangeArgs, terminal: &Terminal) -> Self {
+        if args.dry_run == Rehearsal::None && !terminal.is_read_only() {
+            Self::WithReport
+        } else {
+            Self::AtOnce("interrupted: nothing was changed")
         }
     }
 }

@@ -10,6 +10,8 @@ mod errors;
 mod http;
 pub mod kube;
 mod objects;
+mod owners;
+mod preflight;
 mod traces;
 mod translate;
 mod writes;
@@ -17,12 +19,16 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
+use serde_json::Value;
+
 use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence};
+use crate::facts::{Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, Webhook};
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
+use crate::permissions::{Question, ServiceAccount};
 use crate::target::Target;
 
 /// A cluster behind one context.
@@ -67,6 +73,23 @@ pub trait Cluster: Send + Sync {
     /// `multiClusterTargetGroup`.
     fn has_flag(&self) -> impl Future<Output = Reading<bool>> + Send;
 
+    /// Whether the cluster has the type TargetGroupBinding of a flavour.
+    fn serves(&self, flavour: Flavour) -> impl Future<Output = Reading<bool>> + Send;
+
+    /// Whether somebody is behind the webhook that every binding of the AWS Load Balancer Controller
+    /// passes when it is created or updated.
+    fn webhook(&self) -> impl Future<Output = Reading<Webhook>> + Send;
+
+    /// Which API server it is, and what time it is there.
+    fn server(&self) -> impl Future<Output = Reading<ServerFacts>> + Send;
+
+    /// Whether this user, or a ServiceAccount, may do each of these; in the order asked.
+    fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> impl Future<Output = Reading<Vec<bool>>> + Send;
+
     /// The Services of a namespace.
     fn services(&self, namespace: &str) -> impl Future<Output = Reading<Vec<Service>>> + Send;
 
@@ -93,6 +116,47 @@ pub trait Cluster: Send + Sync {
         &self,
         names: &BTreeSet<(String, String)>,
     ) -> impl Future<Output = BTreeMap<(String, String), Result<Option<Ledger>, LedgerFault>>> + Send;
+
+    /// An object around bindings: an owner of one, or what sets it up. `None` where there is none, or
+    /// the cluster does not have its kind.
+    fn object(&self, key: &Key) -> impl Future<Output = Reading<Option<Object>>> + Send;
+
+    /// The objects of a kind.
+    fn objects(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+    ) -> impl Future<Output = Reading<Vec<Object>>> + Send;
+
+    /// The names of a namespace's ConfigMaps that are ledgers by their names, whether or not a
+    /// binding goes with them.
+    fn ledger_names(&self, namespace: &str) -> impl Future<Output = Reading<Vec<String>>> + Send;
+
+    /// Merges a patch into exactly the version of an object that it is for. `rehearse` has it judged,
+    /// by webhooks too, and not stored. Tells the object as it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where somebody wrote it in between, it is another object of that
+    /// name, or it is gone.
+    fn patch_object(
+        &self,
+        patch: &Patch,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<Object, WriteError>> + Send;
+
+    /// Creates an object around bindings from its manifest, in the version that is served. `rehearse` as
+    /// in [`patch_object`](Self::patch_object).
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Conflict`] where there is one of that name already.
+    fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
     /// Writes a ledger: creates it where `version` is none, else replaces `data.targets` of exactly
     /// that version. Other keys, labels and annotations stay.
@@ -183,6 +247,12 @@ pub trait Cluster: Send + Sync {
         name: &str,
     ) -> impl Future<Output = Reading<Option<Note>>> + Send;
 
+    /// Reads all notes of this program: the ConfigMaps with the label [`NOTE_LABEL`].
+    fn notes(
+        &self,
+        namespace: Option<&str>,
+    ) -> impl Future<Output = Reading<Vec<StoredNote>>> + Send;
+
     /// Writes a note: creates it where it has no version, else replaces exactly that version. With
     /// `rehearse` the API server checks it and changes nothing. It is deleted as a ledger is.
     ///
@@ -197,6 +267,20 @@ pub trait Cluster: Send + Sync {
         rehearse: bool,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
+    /// Asks whether [`Self::remove_finalizer`] would be let through, and changes nothing: it goes through
+    /// permissions and admission as the removal does, so that whatever guards the binding has its say
+    /// before what the finalizer stands for is given up.
+    ///
+    /// # Errors
+    ///
+    /// What the removal would be refused with.
+    fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
     /// Writes an event: creates the object of its [name](Event::name), or where that is there
     /// already raises its count and tells the latest message and time.
     ///
@@ -204,6 +288,20 @@ pub trait Cluster: Send + Sync {
     ///
     /// [`WriteError::Conflict`] where somebody wrote it at the same time.
     fn record_event(&self, event: &Event) -> impl Future<Output = Result<(), WriteError>> + Send;
+}
+
+/// The label, and its value, of this program's notes.
+pub const NOTE_LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "kubectl-mctg");
+
+/// A note, and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredNote {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub note: Note,
 }
 
 /// Why a write to a cluster did not happen, or may not have.

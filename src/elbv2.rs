@@ -125,6 +125,15 @@ pub trait LoadBalancers: Send + Sync {
         arn: &str,
     ) -> impl Future<Output = Reading<Vec<Listener>>> + Send;
 
+    /// Reads the limits of the account that the access leads to, by the names of
+    /// DescribeAccountLimits (`facts/elbv2.md` 3.1). The account's id is that of the ARNs it is
+    /// asked for: the calls for them share one client-side limit.
+    fn account_limits(
+        &self,
+        access: &Access,
+        account: &str,
+    ) -> impl Future<Output = Reading<BTreeMap<String, u64>>> + Send;
+
     /// Registers at most [`TARGETS_PER_CALL_MAX`] targets; registering one twice is fine.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::binding::{Binding, BindingRef, Flavour, TargetType};
 use crate::endpoints::{Endpoints, Pod, Unresolved};
 use crate::ledger::{InvalidLedger, Ledger};
+use crate::objects::Objects;
 use crate::target::{TargetDescription, TargetGroupArn};
 
 /// Everything one observation saw.
@@ -23,6 +24,9 @@ pub struct Facts {
     pub clusters: Vec<ClusterFacts>,
     /// The target groups that observed bindings name.
     pub groups: BTreeMap<TargetGroupArn, GroupFacts>,
+    /// The limits of each account and region that a group is in, by the names of
+    /// DescribeAccountLimits; none where they were not asked for.
+    pub account_limits: BTreeMap<AccountRegion, Reading<BTreeMap<String, u64>>>,
     /// Whether the reading set was narrowed to less than every context of the kubeconfig, so that
     /// an owner that was not read is no surprise (`product.md` 7.5).
     pub narrowed: bool,
@@ -41,6 +45,22 @@ impl Facts {
             cluster.is_read_in_full() && !cluster.bindings().any(|it| it.may_name(group))
         };
         self.clusters.len() + self.lost.len() > 1 && self.clusters.iter().all(read)
+    }
+}
+
+/// A region of an account: what AWS limits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AccountRegion {
+    /// The account's id.
+    pub account: String,
+    /// The region.
+    pub region: String,
+}
+
+impl AccountRegion {
+    /// Where a target group is.
+    pub fn of(arn: &TargetGroupArn) -> Self {
+        Self { account: arn.account().to_owned(), region: arn.region().to_owned() }
     }
 }
 
@@ -138,6 +158,9 @@ pub struct ClusterFacts {
     pub bindings: Reading<Vec<BindingFacts>>,
     /// How many bindings it holds, those of other groups included.
     pub bindings_found: usize,
+    /// Bindings whose ledgers an old controller cannot tell apart in memory, those of other groups
+    /// included ([`ledger::namesakes`](crate::ledger::namesakes)).
+    pub namesakes: BTreeMap<(String, String), String>,
     /// Parts that were hidden although bindings were read: namespaces, a flavour.
     pub hidden: Vec<Silence>,
     /// The controllers found.
@@ -152,6 +175,23 @@ pub struct ClusterFacts {
     pub unseen: Vec<Silence>,
     /// For addresses that a guard asks about: the pods or nodes that hold them here.
     pub holders: BTreeMap<String, Reading<Vec<Holder>>>,
+    /// What its bindings of shared groups were made for, and what sets that up; where it is only to be
+    /// known what to register, nobody asked.
+    pub objects: Objects,
+    /// Ledgers without a multi-cluster binding, in the namespaces of bindings of shared groups and
+    /// where they may be listed.
+    pub orphans: Vec<OrphanLedger>,
+}
+
+/// A ledger that no multi-cluster binding goes with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrphanLedger {
+    /// Its namespace.
+    pub namespace: String,
+    /// The ConfigMap's name.
+    pub name: String,
+    /// The binding of its name, where that is there and exclusive.
+    pub exclusive: Option<String>,
 }
 
 impl ClusterFacts {
@@ -263,6 +303,9 @@ pub struct Controller {
     pub evidence: String,
     /// Its `--cluster-name`, where its Deployment was read.
     pub cluster_name: Option<String>,
+    /// Its `--watch-namespace`: the only namespace whose bindings it serves; none means all.
+    #[serde(default)]
+    pub watch_namespace: Option<String>,
     /// When the process that leads took over, by its Lease: since then it keeps ledgers in memory.
     pub leads_since: Option<Timestamp>,
     /// Its `--max-targets-per-target-group`; none is no limit.
@@ -286,6 +329,28 @@ pub(crate) fn release(version: &str) -> Option<[u32; 3]> {
     let mut parts = numbers.split('.').map(str::parse);
     let mut part = || parts.next()?.ok();
     Some([part()?, part()?, part().unwrap_or(0)])
+}
+
+/// Who answers when a binding is created or updated: the controller's webhook completes and checks
+/// every one (`facts/lbc.md` 1.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Webhook {
+    /// No webhook is asked: bindings are stored as they are sent.
+    Absent,
+    /// Somebody is behind it, or it is outside of the cluster.
+    Served,
+    /// Nobody is behind it, and the API server refuses every binding that is created or updated: why,
+    /// to complete "because ...".
+    Unserved(String),
+}
+
+/// What an API server says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerFacts {
+    /// Its version, such as `v1.33.1`.
+    pub version: String,
+    /// Its clock, to the second, where it told.
+    pub now: Option<Timestamp>,
 }
 
 /// A CronJob of this program.
@@ -345,6 +410,33 @@ pub struct GroupFacts {
     pub tags: Reading<BTreeMap<String, String>>,
     /// The load balancers it is attached to, with what leads to the group.
     pub load_balancers: Reading<Vec<LoadBalancerFacts>>,
+}
+
+impl GroupFacts {
+    /// Whether targets are reached across zones; `None` where that is not known.
+    ///
+    /// The group's own attribute wins over the load balancer's, whose default is off for an NLB and
+    /// on for an ALB (`facts/elbv2.md` 2.2, 4.2).
+    pub fn cross_zone(&self) -> Option<bool> {
+        const KEY: &str = "load_balancing.cross_zone.enabled";
+        let own = self.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
+        match own {
+            Some("true") => return Some(true),
+            Some("false") => return Some(false),
+            _ => {}
+        }
+        let load_balancer = self.load_balancers.as_ref().ok()?.first()?;
+        let inherited = load_balancer.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
+        Some(
+            inherited
+                .map_or(load_balancer.load_balancer.kind == "application", |value| value == "true"),
+        )
+    }
+
+    /// The targets that are registered, where they were read.
+    pub fn registered(&self) -> impl Iterator<Item = &TargetDescription> {
+        self.targets.iter().flatten().filter(|listed| listed.is_registered())
+    }
 }
 
 /// A target group's settings (ELBv2 API, TargetGroup).

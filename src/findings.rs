@@ -2,11 +2,15 @@
 //!
 //! One file a family, as the codes are grouped; [`catalogue`] says what each finding means.
 
+mod attachment;
 pub mod catalogue;
 mod controllers;
 mod drift;
+mod owners;
+mod quotas;
 mod reading;
 mod sharing;
+mod specs;
 mod targets;
 mod traffic;
 mod unclaimed;
@@ -27,15 +31,19 @@ use crate::view::{BindingView, GroupView};
 pub fn diagnose(facts: &Facts, groups: &[&GroupView<'_>], selection: &Selection) -> Vec<Finding> {
     let mut findings = reading::findings(facts, groups, selection);
     findings.extend(controllers::findings(facts, groups));
+    findings.extend(owners::orphan_ledgers(facts, groups, selection));
     for group in groups {
         let chosen: Vec<usize> = (0..group.bindings.len())
             .filter(|index| selection.chooses(group, &group.bindings[*index]))
             .collect();
         findings.extend(sharing::findings(group, &chosen));
+        findings.extend(owners::findings(facts, group, &chosen));
+        findings.extend(specs::findings(group, &chosen));
         findings.extend(targets::findings(group, &chosen, facts.observed_at));
         findings.extend(unclaimed::finding(facts, group));
         findings.extend(traffic::findings(group));
     }
+    findings.extend(quotas::findings(facts, groups));
     findings.retain(|finding| !is_left_out(finding, groups));
     let rank = |finding: &Finding| {
         let place = (finding.context.clone(), finding.namespace.clone(), finding.binding.clone());
@@ -170,7 +178,7 @@ fn minute(at: Timestamp) -> String {
 }
 
 /// Lists the first few targets, and says how many more there are.
-fn listed(targets: &[&Target]) -> String {
+pub(crate) fn listed(targets: &[&Target]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<String> = targets.iter().take(SHOWN).map(ToString::to_string).collect();
     match targets.len().saturating_sub(SHOWN) {
@@ -180,7 +188,7 @@ fn listed(targets: &[&Target]) -> String {
 }
 
 /// Says a number of things, in the singular or the plural.
-fn counted(number: usize, thing: &str) -> String {
+pub(crate) fn counted(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 

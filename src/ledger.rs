@@ -3,12 +3,12 @@
 //! One per binding, key `targets`, a list of `id:port[:0xhex]` joined by commas
 //! (LBC 3.5, `pkg/targetgroupbinding/multicluster_manager.go`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use crate::binding::Flavour;
+use crate::binding::{Binding, Flavour};
 use crate::target::Target;
 
 /// The ConfigMap's key that holds the targets.
@@ -52,6 +52,49 @@ pub fn name(flavour: Flavour, binding: &str) -> String {
         Flavour::AutoMode => "eks-lbc-targets-",
     };
     format!("{prefix}{binding}")
+}
+
+/// The release since which the controller tells ledgers in memory apart by `namespace/name`; before it
+/// went by `namespace-name`, so that `a/b-c` and `a-b/c` shared one (`facts/lbc.md` 2.1).
+pub const TOLD_APART_SINCE: [u32; 3] = [3, 5, 0];
+
+/// Finds the multi-cluster bindings of a cluster whose ledgers a controller before
+/// [`TOLD_APART_SINCE`] cannot tell apart in memory: by namespace and name, with another such binding
+/// of each as `namespace/name`.
+pub fn namesakes<'a>(
+    bindings: impl Iterator<Item = &'a Binding>,
+) -> BTreeMap<(String, String), String> {
+    let mut by_key: BTreeMap<String, Vec<&Binding>> = BTreeMap::new();
+    for binding in bindings {
+        let is_lbc = binding.flavour == Flavour::LoadBalancerController;
+        if is_lbc && binding.spec.multi_cluster_target_group {
+            by_key.entry(memory_key(&binding.namespace, &binding.name)).or_default().push(binding);
+        }
+    }
+    let mut namesakes = BTreeMap::new();
+    for same in by_key.into_values().filter(|same| same.len() > 1) {
+        for (index, binding) in same.iter().enumerate() {
+            let other = same[usize::from(index == 0)];
+            let key = (binding.namespace.clone(), binding.name.clone());
+            namesakes.insert(key, format!("{}/{}", other.namespace, other.name));
+        }
+    }
+    namesakes
+}
+
+/// The key in the memory of a controller before [`TOLD_APART_SINCE`].
+pub(crate) fn memory_key(namespace: &str, name: &str) -> String {
+    format!("{namespace}-{name}")
+}
+
+/// The binding that a ConfigMap of this name is the ledger of, whose binding it would be, and the
+/// flavour; none where it is no ledger.
+pub fn binding_of(configmap: &str) -> Option<(Flavour, &str)> {
+    let own = [Flavour::LoadBalancerController, Flavour::AutoMode];
+    let named = own
+        .into_iter()
+        .find_map(|flavour| Some((flavour, configmap.strip_prefix(name(flavour, "").as_str())?)));
+    named.filter(|(_, binding)| !binding.is_empty())
 }
 
 /// Reads a ledger's text as a set: order, blanks and duplicates do not matter.
@@ -112,6 +155,26 @@ mod tests {
     fn each_flavour_has_its_own_ledger_name() {
         assert_eq!(name(Flavour::LoadBalancerController, "nginx"), "aws-lbc-targets-nginx");
         assert_eq!(name(Flavour::AutoMode, "nginx"), "eks-lbc-targets-nginx");
+    }
+
+    #[test]
+    fn bindings_whose_names_join_alike_are_namesakes() {
+        let binding = |namespace: &str, name: &str| Binding {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            ..crate::testing::binding("shop")
+        };
+        let of = |bindings: &[Binding]| -> Vec<String> {
+            let namesakes = namesakes(bindings.iter()).into_iter();
+            namesakes.map(|((ns, name), other)| format!("{ns}/{name}: {other}")).collect()
+        };
+        let mut alike = [binding("a", "b-c"), binding("a-b", "c"), binding("b", "c")];
+        assert_eq!(of(&alike), ["a/b-c: a-b/c", "a-b/c: a/b-c"]);
+        alike[1].spec.multi_cluster_target_group = false;
+        assert_eq!(of(&alike), [""; 0], "an exclusive one has no ledger");
+        alike[1].spec.multi_cluster_target_group = true;
+        alike[1].flavour = Flavour::AutoMode;
+        assert_eq!(of(&alike), [""; 0], "it is another controller's");
     }
 
     #[test]

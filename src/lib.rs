@@ -53,23 +53,31 @@
 //! ```
 
 pub mod apply;
+pub mod attributes;
 pub mod binding;
 pub mod change;
+pub mod check;
 pub mod checkpoint;
 pub mod class;
 pub mod cluster;
 mod concurrent;
 pub mod elbv2;
+pub mod enable;
 pub mod endpoints;
 pub mod error;
 pub mod events;
 pub mod facts;
 pub mod findings;
+pub mod flag;
+pub mod known_bugs;
 pub mod ledger;
+pub mod managers;
+pub mod objects;
 pub mod observe;
 pub mod owner;
 pub mod permissions;
 pub mod plan;
+pub mod protection;
 pub mod reconcile;
 pub mod report;
 pub mod schedule;
@@ -77,9 +85,11 @@ pub mod selection;
 pub mod share;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod stack;
 pub mod status;
 pub mod stop;
 pub mod target;
 #[cfg(test)]
 mod testing;
+pub mod unbind;
 pub mod view;

@@ -6,29 +6,31 @@
 //! ```text
 //! look      bindings and controllers of every cluster; the same cluster counts once
 //! choose    the groups the caller is interested in
-//! read      their endpoints and ledgers  ║  their targets and tags
-//! details   attributes, load balancers, listeners
+//! read      their endpoints and ledgers  ║  their targets and tags  ║  the accounts' limits
+//! details   attributes, load balancers, listeners  ║  what shared groups' bindings were made for
 //! holders   who holds an address that a guard asks about
 //! ```
 
 mod access;
 mod details;
 mod endpoints;
-mod groups;
-mod holders;
-mod look;
+pub(crate) mod groups;
+pub(crate) mod holders;
+mod limits;
+pub(crate) mod look;
 pub mod lost;
+pub(crate) mod owners;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::{join, join_all};
+use futures::future::{join, join3, join_all};
 use jiff::Timestamp;
 
 use self::access::Accesses;
 use self::look::Look;
 use crate::binding::Binding;
 use crate::cluster::Cluster;
-use crate::elbv2::LoadBalancers;
+use crate::elbv2::{Access, LoadBalancers};
 use crate::facts::{Facts, Reading};
 use crate::selection::Selection;
 use crate::target::TargetGroupArn;
@@ -57,6 +59,8 @@ pub struct Scope {
     /// Of the clusters to observe, those that somebody declared gone for good: each is asked, and
     /// one that answers is read as any other.
     pub lost: BTreeSet<String>,
+    /// Groups to read whether or not a binding names them, each with who may read it where none does.
+    pub groups: BTreeMap<TargetGroupArn, Access>,
     /// The contexts whose targets may be deregistered: who holds their addresses is read too.
     pub acting: BTreeSet<String>,
 }
@@ -91,11 +95,12 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let (looks, lost) = lost::leave_out(looks, &scope.lost);
     let looks = look::once_each(looks);
     let named = groups::resolve_names(load_balancers, &looks).await;
-    let (chosen, by_aws_name) = choose(&looks, &named, &scope.selection);
-    let accesses = Accesses::of(&looks, &named, &chosen);
-    let (cluster_facts, mut group_facts) = join(
+    let (chosen, by_aws_name) = choose(&looks, &named, scope);
+    let accesses = Accesses::of(&looks, &named, &chosen, &scope.groups);
+    let (mut cluster_facts, mut group_facts, account_limits) = join3(
         join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),
+        limits::read(load_balancers, &accesses, scope.detail),
     )
     .await;
     let named_by_user = !scope.selection.names.is_empty();
@@ -108,14 +113,24 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
             let all = scope.detail == Detail::Deep
                 || named_by_user
                 || group_facts.len() <= DETAILED_GROUPS_MAX;
-            details::read_load_balancers(load_balancers, &accesses, &mut group_facts).await;
-            details::read(load_balancers, &accesses, &mut group_facts, all).await;
+            let questions = owners::questions(&cluster_facts, &group_facts);
+            let details = async {
+                details::read_load_balancers(load_balancers, &accesses, &mut group_facts).await;
+                details::read(load_balancers, &accesses, &mut group_facts, all).await;
+            };
+            let ((), answers) = join(details, owners::read(&looks, questions)).await;
+            for (facts, answers) in cluster_facts.iter_mut().zip(answers) {
+                facts.objects = answers.objects;
+                facts.orphans = answers.orphans;
+                facts.unseen.extend(answers.unseen);
+            }
         }
     }
     let mut facts = Facts {
         observed_at: clock(),
         clusters: cluster_facts,
         groups: group_facts,
+        account_limits,
         narrowed: scope.narrowed,
         left_out: scope.left_out.clone(),
         lost,
@@ -139,9 +154,11 @@ fn group_of(context: &str, binding: &Binding, named: &Named) -> Reading<TargetGr
 fn choose<C: Cluster>(
     looks: &[Look<'_, C>],
     named: &Named,
-    selection: &Selection,
+    scope: &Scope,
 ) -> (BTreeSet<TargetGroupArn>, bool) {
-    let mut by_group: BTreeMap<TargetGroupArn, Vec<&Binding>> = BTreeMap::new();
+    let asked = || scope.groups.keys().cloned();
+    let mut by_group: BTreeMap<TargetGroupArn, Vec<&Binding>> =
+        asked().map(|arn| (arn, Vec::new())).collect();
     for look in looks {
         for binding in look.bindings.iter().flatten() {
             if let Ok(arn) = group_of(look.cluster.context(), binding, named) {
@@ -149,8 +166,8 @@ fn choose<C: Cluster>(
             }
         }
     }
-    match selection.groups_to_read(&by_group) {
-        Some(chosen) => (chosen, false),
+    match scope.selection.groups_to_read(&by_group) {
+        Some(chosen) => (chosen.into_iter().chain(asked()).collect(), false),
         None => (by_group.into_keys().collect(), true),
     }
 }
@@ -162,6 +179,7 @@ mod tests {
     use crate::facts::{Silence, SilenceReason};
     use crate::sim::World;
     use crate::sim::cluster::{NewBinding, Part, Request};
+    use crate::sim::elbv2::Operation;
 
     #[tokio::test]
     async fn s1_a_service_is_looked_for_in_the_bindings_own_namespace_only() {
@@ -210,5 +228,38 @@ mod tests {
         let silent = Some(Part::Requests(Request::Schema));
         let observed = observed(&[false, false], Detail::Polite, silent).await;
         assert_eq!(observed, (None, 1), "what was not told is not known");
+    }
+
+    #[tokio::test]
+    async fn the_limits_of_an_account_are_asked_for_once_and_not_where_targets_are_enough() {
+        let world = World::new("2026-01-01T00:00:00Z".parse().unwrap());
+        for name in ["shop", "till"] {
+            let group = world.add_group(name);
+            for context in ["blue", "green"] {
+                let known = world.cluster(context);
+                let cluster = known.unwrap_or_else(|| world.add_cluster(context));
+                cluster.share("web", name, &[], &group);
+            }
+        }
+        let observed = async |detail: Detail| {
+            let (scope, clock) = (Scope { detail, ..Scope::default() }, || world.now());
+            let elb = world.load_balancers();
+            elb.clear_calls();
+            let facts = observe(&world.clusters(), &elb, &scope, &clock).await;
+            assert_eq!(facts.groups.len(), 2);
+            (facts.account_limits, elb.count(Operation::DescribeAccountLimits))
+        };
+        assert_eq!(observed(Detail::TargetsOnly).await, (BTreeMap::new(), 0));
+        for detail in [Detail::Polite, Detail::Deep] {
+            let (limits, asked) = observed(detail).await;
+            assert_eq!((limits.len(), asked), (1, 1));
+            let of_account = limits.into_values().next().unwrap().unwrap();
+            assert_eq!(of_account["targets-per-target-group"], 1_000);
+        }
+        // Every page of it, where there are several.
+        world.load_balancers().with(|model| model.settings.page_size_max = 2);
+        let (limits, asked) = observed(Detail::Polite).await;
+        assert_eq!(asked, 4);
+        assert_eq!(limits.into_values().next().unwrap().map(|it| it.len()), Ok(7));
     }
 }

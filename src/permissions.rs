@@ -3,6 +3,11 @@
 //! `kubectl mctg manifests` prints these rules, `docs/in-cluster.md` lists them, and a test on a
 //! real API server takes away one after the other. Whoever embeds the library grants the same.
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
 use crate::plan::ViaChoice;
 
 /// What kind of run asks for permissions.
@@ -10,6 +15,8 @@ use crate::plan::ViaChoice;
 pub struct Run {
     /// Whether it changes anything (`reconcile`), or only reads (`status`, `diff`).
     pub writes: bool,
+    /// Whether it tells what is wrong beyond what is registered (`status`).
+    pub tells: bool,
     /// Who is asked to act.
     pub via: ViaChoice,
     /// Whether it writes events on the bindings.
@@ -40,6 +47,88 @@ pub struct Permission {
     /// What happens without it.
     pub without: &'static str,
     when: When,
+}
+
+/// One thing that somebody may do or not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Question {
+    /// The API group; empty for the core one.
+    pub group: String,
+    /// The resource, plural.
+    pub resource: String,
+    /// The verb.
+    pub verb: String,
+    /// The namespace; none means all of them.
+    pub namespace: Option<String>,
+    /// The object; none means any.
+    pub name: Option<String>,
+}
+
+impl Question {
+    /// The resource as RBAC's messages write it, such as `targetgroupbindings.elbv2.k8s.aws`.
+    pub fn full_resource(&self) -> String {
+        full_resource(&self.group, &self.resource)
+    }
+
+    /// The same and the verb: `targetgroupbindings.elbv2.k8s.aws:list`.
+    pub fn resource_and_verb(&self) -> String {
+        format!("{}:{}", self.full_resource(), self.verb)
+    }
+}
+
+fn full_resource(group: &str, resource: &str) -> String {
+    if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
+}
+
+/// A ServiceAccount.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ServiceAccount {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ServiceAccount {
+    /// The user that it is to an API server.
+    pub fn user(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace, self.name)
+    }
+
+    /// The groups that every ServiceAccount of its namespace is in.
+    pub fn groups(&self) -> [String; 3] {
+        [
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{}", self.namespace),
+            "system:authenticated".to_owned(),
+        ]
+    }
+}
+
+/// Writes `namespace/name`.
+impl fmt::Display for ServiceAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Reads `namespace/name`.
+impl FromStr for ServiceAccount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let part = |text: &str| {
+            let is_plain =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+            !text.is_empty() && text.chars().all(is_plain)
+        };
+        match text.split_once('/') {
+            Some((namespace, name)) if part(namespace) && part(name) => {
+                Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+            }
+            _ => Err("a ServiceAccount is written NAMESPACE/NAME".to_owned()),
+        }
+    }
 }
 
 /// The objects that a rule can be limited to by name.
@@ -87,6 +176,8 @@ impl Need {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     Always,
+    /// Where findings are made of it, and nothing is done with it.
+    Telling,
     Writing,
     /// Where this program may act itself, and not only make controllers act.
     Acting,
@@ -235,6 +326,171 @@ pub const ALL: &[Permission] = &[
     },
     Permission {
         group: "",
+        resource: "services",
+        verbs: &["get"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "to see whether the Service a binding was made for is protected, and where its flag comes from",
+        without: "findings 104, 110 and 206 are not made of it",
+        when: When::Telling,
+    },
+    Permission {
+        group: "networking.k8s.io",
+        resource: "ingresses",
+        verbs: &["get", "list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "the same for Ingresses and their groups",
+        without: "findings 104, 110 and 206 are not made of them",
+        when: When::Telling,
+    },
+    Permission {
+        group: "networking.k8s.io",
+        resource: "ingressclasses",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to know whose an Ingress is",
+        without: "findings 104, 110 and 206 are not made of Ingresses",
+        when: When::Telling,
+    },
+    Permission {
+        group: "elbv2.k8s.aws",
+        resource: "ingressclassparams",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to know what a class sets for its Ingresses",
+        without: "findings 104, 110 and 206 are not made of Ingresses",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "gateways",
+        verbs: &["get"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "the same for Gateways",
+        without: "findings 104, 110 and 206 are not made of them",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "gatewayclasses",
+        verbs: &["get"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to know whose a Gateway is",
+        without: "findings 104, 110 and 206 are not made of Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "httproutes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "where a flag is set by route",
+        without: "finding 110 is not made of such Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "grpcroutes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "where a flag is set by route",
+        without: "finding 110 is not made of such Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "tcproutes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "where a flag is set by route",
+        without: "finding 110 is not made of such Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "udproutes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "where a flag is set by route",
+        without: "finding 110 is not made of such Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.networking.k8s.io",
+        resource: "tlsroutes",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "where a flag is set by route",
+        without: "finding 110 is not made of such Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.k8s.aws",
+        resource: "targetgroupconfigurations",
+        verbs: &["get", "list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to see where the flag of a Gateway's binding comes from",
+        without: "finding 110 is not made of Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "gateway.k8s.aws",
+        resource: "loadbalancerconfigurations",
+        verbs: &["get"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to see whether a Gateway is protected",
+        without: "finding 104 is not made of Gateways",
+        when: When::Telling,
+    },
+    Permission {
+        group: "elbv2.services.k8s.aws",
+        resource: "targetgroups",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to see whether ACK manages a shared target group too",
+        without: "finding 102 is not made",
+        when: When::Telling,
+    },
+    Permission {
+        group: "",
+        resource: "configmaps",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "to find ledgers without a binding; only names are read",
+        without: "finding 111 is not made",
+        when: When::Telling,
+    },
+    Permission {
+        group: "",
         resource: "configmaps",
         verbs: &["patch", "delete"],
         objects: Objects::Ledgers,
@@ -290,7 +546,26 @@ pub const ALL: &[Permission] = &[
     },
 ];
 
+/// The verbs that read or change clusters, and what kind of run each is: what a user is asked about
+/// who wants to know beforehand.
+pub const VERBS: &[(&str, Run)] =
+    &[("status and diff", READS), ("reconcile", Run { writes: true, tells: false, ..READS })];
+
+const READS: Run = Run {
+    writes: false,
+    via: ViaChoice::Auto,
+    events: false,
+    several_clusters: false,
+    namespaced: false,
+    tells: true,
+};
+
 impl Permission {
+    /// The resource as RBAC's messages write it, such as `targetgroupbindings.elbv2.k8s.aws`.
+    pub fn full_resource(&self) -> String {
+        full_resource(self.group, self.resource)
+    }
+
     /// Says whether it lets anything be changed.
     pub fn changes(&self) -> bool {
         !self.verbs.iter().all(|verb| ["get", "list", "watch"].contains(verb))
@@ -305,6 +580,7 @@ impl Permission {
     pub fn is_for(&self, run: &Run) -> bool {
         match self.when {
             When::Always => true,
+            When::Telling => run.tells,
             When::Writing => run.writes,
             When::Acting => run.writes && run.via != ViaChoice::Controller,
             When::Events => run.writes && run.events,
@@ -343,6 +619,7 @@ mod tests {
             };
             let runs = match it.when {
                 When::Always => "all",
+                When::Telling => "`status`",
                 When::Writing => "`reconcile`",
                 When::Acting => "`reconcile`, unless `--via controller`",
                 When::Events => "events",
@@ -378,7 +655,8 @@ mod tests {
 
     #[test]
     fn what_only_reads_is_granted_no_verb_that_writes() {
-        let run = Run { events: true, several_clusters: true, namespaced: true, ..Run::default() };
+        let (events, several_clusters, namespaced) = (true, true, true);
+        let run = Run { events, several_clusters, namespaced, tells: true, ..Run::default() };
         for permission in of(&run) {
             assert!(!permission.changes(), "{permission:?}");
         }
@@ -436,7 +714,13 @@ mod tests {
                 }
             }
         }
-        let run = Run { writes: true, events: true, several_clusters: true, ..Run::default() };
+        let run = Run {
+            writes: true,
+            tells: true,
+            events: true,
+            several_clusters: true,
+            ..Run::default()
+        };
         let needed: BTreeSet<_> = of(&run)
             .flat_map(|it| {
                 let name =

@@ -19,12 +19,14 @@ use serde::Serialize;
 
 pub use self::claims::Claims;
 pub use self::finish::{Finish, finish};
+pub(crate) use self::guard::{Unheard, unheard};
+pub(crate) use self::predict::clean_up;
 pub(crate) use self::prune::prunes_through;
 pub use self::prune::{GroupFinish, GroupPlan, Prune, confirm};
 pub use self::unrepaired::{Unrepaired, unrepaired};
 use crate::binding::BindingRef;
 use crate::elbv2::{Access, Registration};
-use crate::facts::Facts;
+use crate::facts::{Facts, Silence};
 use crate::selection::Selection;
 use crate::target::{Target, TargetDescription, TargetGroupArn};
 use crate::view::{self, GroupView};
@@ -100,6 +102,9 @@ pub struct Plan {
     /// Where that was asked for, one entry for each chosen group with targets that no cluster is
     /// known to claim.
     pub groups: Vec<GroupPlan>,
+    /// The contexts that were not read in full, and why: what is not planned for them may only not
+    /// have been seen.
+    pub silences: BTreeMap<String, Silence>,
     /// In a second reading: what observed bindings desire or track.
     pub claims: Claims,
 }
@@ -422,6 +427,11 @@ pub fn plan(facts: &Facts, request: &Request, pass: Pass) -> Plan {
     if pass == Pass::Second {
         plan.claims = Claims::new(facts, &groups);
     }
+    let silences = facts
+        .clusters
+        .iter()
+        .filter_map(|cluster| Some((cluster.context.clone(), cluster.silence()?.clone())));
+    plan.silences = silences.collect();
     plan.groups = prune::plan(facts, request, &groups, &plan.bindings);
     if let Some(only) = &request.only {
         plan.bindings.retain(|binding| only.contains(&binding.binding));

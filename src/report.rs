@@ -3,6 +3,7 @@
 //! Field names and meanings are `product.md` section 8. Absent knowledge is `null`, never 0.
 
 mod changes;
+mod check;
 mod reconcile;
 mod status;
 mod unclaimed;
@@ -10,6 +11,7 @@ mod unclaimed;
 use serde::Serialize;
 
 pub use self::changes::*;
+pub use self::check::*;
 pub use self::reconcile::*;
 pub use self::status::*;
 pub use self::unclaimed::*;

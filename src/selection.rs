@@ -3,6 +3,7 @@
 //! A selection chooses what is shown or changed. Classification always uses all that was read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::binding::{Binding, LabelSelector, OwnerKind};
 use crate::target::TargetGroupArn;
@@ -170,6 +171,20 @@ fn parse_name(kind: Option<QueryKind>, word: &str) -> Result<NameQuery, InvalidN
             None => Err(InvalidName::UnknownKind(word.to_owned())),
         },
         None => Ok(NameQuery { kind, name: word.to_owned() }),
+    }
+}
+
+/// Writes it as kubectl users do: `svc/x`.
+impl fmt::Display for NameQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            None => "",
+            Some(QueryKind::Binding) => "tgb/",
+            Some(QueryKind::Service) => "svc/",
+            Some(QueryKind::Ingress) => "ing/",
+            Some(QueryKind::Gateway) => "gateway/",
+        };
+        write!(f, "{kind}{}", self.name)
     }
 }
 

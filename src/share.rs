@@ -143,6 +143,14 @@ pub fn if_lost(group: &GroupView<'_>, shares: &Shares, owner: Option<&str>) -> V
         .collect()
 }
 
+/// The zones that serve now and would serve nothing without some targets.
+pub fn dark_without(group: &GroupView<'_>, going: &BTreeSet<Target>) -> Vec<String> {
+    let healthy: Vec<_> = group.healthy().collect();
+    let left: Vec<_> =
+        healthy.iter().filter(|(target, _)| !going.contains(*target)).copied().collect();
+    zones_dark(group, &healthy, &left)
+}
+
 /// The zones that serve now and would serve nothing; with cross-zone on any healthy target serves
 /// every zone.
 fn zones_dark(

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::class::Class;
-use crate::facts::{Aliveness, ClusterFacts, Facts, LoadBalancerFacts, LostContext, SilenceReason};
+use crate::facts::{
+    Aliveness, ClusterFacts, Controller, Facts, LoadBalancerFacts, LostContext, SilenceReason,
+};
 use crate::findings;
 use crate::owner::{self, Standing};
 use crate::report::{
@@ -65,19 +67,11 @@ fn cluster_contexts(cluster: &ClusterFacts) -> impl Iterator<Item = ContextRepor
         same_as: None,
         lost: false,
         bindings: cluster.bindings.as_ref().ok().map(|_| cluster.bindings_found),
-        controllers: cluster.controllers.as_ref().ok().map(|controllers| {
-            let report = |controller: &crate::facts::Controller| ControllerReport {
-                kind: controller.flavour,
-                version: controller.version.clone(),
-                alive: match controller.alive {
-                    Aliveness::Alive => Some(true),
-                    Aliveness::Absent => Some(false),
-                    Aliveness::Unknown => None,
-                },
-                evidence: controller.evidence.clone(),
-            };
-            controllers.iter().map(report).collect()
-        }),
+        controllers: cluster
+            .controllers
+            .as_ref()
+            .ok()
+            .map(|controllers| controllers.iter().map(controller).collect()),
     };
     let same = own.clone();
     let also = cluster.also.iter().map(move |context| ContextReport {
@@ -87,6 +81,20 @@ fn cluster_contexts(cluster: &ClusterFacts) -> impl Iterator<Item = ContextRepor
         ..same.clone()
     });
     std::iter::once(own).chain(also.collect::<Vec<_>>())
+}
+
+/// Tells what is known of a controller.
+pub(crate) fn controller(found: &Controller) -> ControllerReport {
+    ControllerReport {
+        kind: found.flavour,
+        version: found.version.clone(),
+        alive: match found.alive {
+            Aliveness::Alive => Some(true),
+            Aliveness::Absent => Some(false),
+            Aliveness::Unknown => None,
+        },
+        evidence: found.evidence.clone(),
+    }
 }
 
 fn group_status(facts: &Facts, view: &GroupView<'_>) -> GroupStatus {

@@ -16,6 +16,7 @@ use crate::facts::{
     LoadBalancer, LoadBalancerFacts, Silence, SilenceReason, TargetGroup,
 };
 use crate::ledger::{self, Ledger};
+use crate::objects::Objects;
 use crate::target::{Health, HealthState, Target, TargetDescription, TargetGroupArn};
 
 /// The group that every binding here names.
@@ -106,11 +107,36 @@ pub(crate) fn registered(list: &str) -> World {
         observed_at: now(),
         clusters: Vec::new(),
         groups: BTreeMap::from([(arn(), group)]),
+        account_limits: BTreeMap::new(),
         narrowed: false,
         left_out: BTreeSet::new(),
         lost: Vec::new(),
     };
     World { facts }
+}
+
+/// A multi-cluster binding in namespace `web`.
+pub(crate) fn binding(name: &str) -> Binding {
+    Binding {
+        namespace: "web".to_owned(),
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+        flavour: Flavour::LoadBalancerController,
+        created_at: None,
+        changed_at: None,
+        deleted_at: None,
+        has_finalizer: false,
+        failure: None,
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        spec: BindingSpec {
+            target_group_arn: arn().to_string(),
+            multi_cluster_target_group: true,
+            target_type: Some(TargetType::Ip),
+            service_ref: ServiceRef { name: "shop".to_owned(), port: PortRef::Number(80) },
+            ..BindingSpec::default()
+        },
+    }
 }
 
 pub(crate) fn silence() -> Silence {
@@ -131,6 +157,7 @@ impl World {
             eks_name: None,
             also: Vec::new(),
             bindings_found: 0,
+            namesakes: BTreeMap::new(),
             bindings: Ok(Vec::new()),
             hidden: Vec::new(),
             controllers: Ok(Vec::new()),
@@ -138,6 +165,8 @@ impl World {
             has_flag: None,
             unseen: Vec::new(),
             holders: BTreeMap::new(),
+            objects: Objects::default(),
+            orphans: Vec::new(),
         };
         self.facts.clusters.push(cluster);
         self.binding("shop", desired, tracked)
@@ -182,25 +211,7 @@ impl World {
             (target, endpoint)
         });
         let binding = BindingFacts {
-            binding: Binding {
-                namespace: "web".to_owned(),
-                name: name.to_owned(),
-                uid: format!("uid-{name}"),
-                flavour: Flavour::LoadBalancerController,
-                created_at: None,
-                changed_at: None,
-                deleted_at: None,
-                has_finalizer: false,
-                labels: BTreeMap::new(),
-                annotations: BTreeMap::new(),
-                spec: BindingSpec {
-                    target_group_arn: arn().to_string(),
-                    multi_cluster_target_group: true,
-                    target_type: Some(TargetType::Ip),
-                    service_ref: ServiceRef { name: "shop".to_owned(), port: PortRef::Number(80) },
-                    ..BindingSpec::default()
-                },
-            },
+            binding: binding(name),
             group: Ok(arn()),
             endpoints: Ok(Endpoints { desired: desired.collect(), ..Endpoints::default() }),
             ledger: Ok(ledger),
@@ -225,6 +236,7 @@ impl World {
             is_down: false,
             evidence: "lease renewed 4 s ago".to_owned(),
             cluster_name: None,
+            watch_namespace: None,
             leads_since: None,
             max_targets: None,
             sync_period: None,

@@ -11,6 +11,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::class::{self, Class};
 use crate::endpoints::{Endpoint, Unresolved};
 use crate::facts::{Aliveness, BindingFacts, ClusterFacts, Controller, Facts, GroupFacts, Holder};
+use crate::ledger;
 use crate::target::{HealthState, Target, TargetDescription, TargetGroupArn};
 
 /// How young a difference is left to a live controller, in seconds (`product.md` 3).
@@ -134,6 +135,21 @@ impl<'a> BindingView<'a> {
         leads_since.is_none_or(|since| written >= since)
     }
 
+    /// The binding, as `namespace/name`, whose ledger its controller may take for this one's: its
+    /// release is before the one that tells them apart, or not known (`facts/lbc.md` 2.1).
+    pub fn shares_memory_with(&self) -> Option<&'a str> {
+        let binding = &self.facts.binding;
+        let key = (binding.namespace.clone(), binding.name.clone());
+        let other = self.cluster.namesakes.get(&key)?;
+        let is_before = self.controller()?.is_before(ledger::TOLD_APART_SINCE);
+        (is_before != Some(false)).then_some(other)
+    }
+
+    /// Says whether what its controller has in memory is, or may be, not the ledger that is stored.
+    pub fn is_ledger_unpredictable(&self) -> bool {
+        self.has_another_ledger() || self.shares_memory_with().is_some()
+    }
+
     /// Why its endpoints or its ledger are not known, or its Service is missing.
     pub fn problem(&self) -> Option<String> {
         let unresolved = self.facts.endpoints.as_ref().err().map(Unresolved::to_string);
@@ -199,23 +215,8 @@ impl<'a> GroupView<'a> {
     }
 
     /// Whether targets are reached across zones; `None` where that is not known.
-    ///
-    /// The group's own attribute wins over the load balancer's, whose default is off for an NLB and
-    /// on for an ALB (`facts/elbv2.md` 2.2, 4.2).
     pub fn cross_zone(&self) -> Option<bool> {
-        const KEY: &str = "load_balancing.cross_zone.enabled";
-        let own = self.facts.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
-        match own {
-            Some("true") => return Some(true),
-            Some("false") => return Some(false),
-            _ => {}
-        }
-        let load_balancer = self.facts.load_balancers.as_ref().ok()?.first()?;
-        let inherited = load_balancer.attributes.as_ref().ok()?.get(KEY).map(String::as_str);
-        Some(
-            inherited
-                .map_or(load_balancer.load_balancer.kind == "application", |value| value == "true"),
-        )
+        self.facts.cross_zone()
     }
 }
 

@@ -26,6 +26,10 @@ pub(crate) async fn change<C: Cluster, L: LoadBalancers>(
         Change::ApplyBinding { manifest, takes_over } => {
             cluster.apply_binding(manifest, *takes_over, rehearse).await
         }
+        Change::PatchOwner(patch) => cluster.patch_object(patch, rehearse).await.map(|_| ()),
+        Change::CreateOwner { key, manifest } => {
+            cluster.create_object(key, manifest, rehearse).await
+        }
         Change::DeleteBinding { namespace, name, uid } => {
             cluster.delete_binding(namespace, name, uid, rehearse).await
         }

@@ -55,7 +55,8 @@ pub trait Verb: Send + Sync {
     ///
     /// # Errors
     ///
-    /// What was asked for makes no sense or is not there: nothing is changed.
+    /// What was asked for makes no sense or is not there: nothing is changed. Once something was
+    /// changed, that it is not known how things stand.
     fn plan(&self, world: &Self::World, waited: Duration) -> Result<Vec<Item>, Mistake>;
 
     /// What stands above the plan, a sentence each.
@@ -191,7 +192,10 @@ where
         listener: Listener<'_>,
     ) -> Result<Changes, Mistake> {
         let mut first = self.plan().await?;
-        let takes_out = |change: &Change| matches!(change, Change::Deregister { .. });
+        // A controller takes out what a deleted binding had registered.
+        let takes_out = |change: &Change| {
+            matches!(change, Change::Deregister { .. } | Change::DeleteBinding { .. })
+        };
         // Before a deregistration the world is read again: only what both plans hold goes.
         if approved.is_none() && first.items.iter().any(|item| item.changes.iter().any(takes_out)) {
             let second = self.plan().await?;
@@ -226,16 +230,21 @@ where
                     let next = Instant::now() + patience.interval;
                     self.options.stop.pause_until(next.min(started + patience.timeout)).await;
                 }
-            } else {
+            } else if !moved.contains(&Moved::Changed) {
+                // Nobody waits; but what can be done at once is done.
                 break;
             }
             if self.options.stop.is_asked() {
                 break;
             }
             let again = self.look(started.elapsed(), true).await;
-            let planned = again.map(|planned| planned.items).unwrap_or_default();
-            if !self.options.stop.is_asked() {
-                all.iter_mut().for_each(|progress| progress.replan(&planned));
+            if self.options.stop.is_asked() {
+                continue;
+            }
+            match again {
+                Ok(planned) => all.iter_mut().for_each(|it| it.replan(&planned.items)),
+                // What could not be looked at is as it was.
+                Err(_) => all.iter_mut().for_each(|it| it.item.changes.clear()),
             }
         }
         let waited = self.options.wait.is_some();
@@ -415,6 +424,9 @@ impl Progress {
                 self.item = item.clone();
                 self.item.changes =
                     item.changes.iter().filter_map(|it| it.announced_by(&self.first)).collect();
+                // What was begun and must not go on is not waited for; what was not read may be.
+                let refused = |check: &Check| check.verdict == Verdict::Refused;
+                self.has_ended |= !self.steps.is_empty() && item.checks.iter().any(refused);
             }
             None => {
                 self.item.changes.clear();
@@ -471,6 +483,7 @@ impl Progress {
         match () {
             () if has(StepResult::Failed) && has(StepResult::Done) => ItemOutcome::Partial,
             () if has(StepResult::Failed) => ItemOutcome::Failed,
+            () if self.has_ended && refused => ItemOutcome::Partial,
             () if self.steps.is_empty() && refused => ItemOutcome::Refused,
             () if dry_run && self.first.changes_anything() => ItemOutcome::Planned,
             () if self.steps.is_empty() && self.is_unanswered() => ItemOutcome::Blocked,

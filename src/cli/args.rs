@@ -4,6 +4,8 @@
 //! for several, and are refused with a reason instead of being ignored.
 
 mod change;
+mod check;
+mod enable;
 mod manifests;
 mod prune;
 mod refused;
@@ -18,6 +20,8 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use mctg::plan::{Cap, ViaChoice};
 
 pub(crate) use self::change::{ChangeArgs, Rehearsal};
+pub(crate) use self::check::CheckArgs;
+pub(crate) use self::enable::{DisableArgs, EnableArgs, SwitchArgs};
 pub(crate) use self::manifests::{ManifestsArgs, TrustArg};
 pub(crate) use self::prune::PruneArgs;
 pub(crate) use self::refused::Refused;
@@ -58,12 +62,21 @@ pub(crate) enum Verb {
     /// Show who serves what share of each shared target group, what is wrong, and what to do
     #[command(after_help = help::STATUS)]
     Status(StatusArgs),
+    /// Tell whether sharing can work: controller, CRD, webhook, permissions, credentials
+    #[command(after_help = help::CHECK)]
+    Check(CheckArgs),
     /// Show what `reconcile` would change
     #[command(after_help = help::DIFF)]
     Diff(DiffArgs),
     /// Make registered targets and ledgers what the endpoints ask for, once
     #[command(after_help = help::RECONCILE)]
     Reconcile(ReconcileArgs),
+    /// Turn a Service, Ingress, Gateway route or binding multi-cluster, once it is safe
+    #[command(after_help = help::ENABLE)]
+    Enable(Box<EnableArgs>),
+    /// Turn it back, where no other cluster has a share
+    #[command(after_help = help::DISABLE)]
+    Disable(Box<DisableArgs>),
     /// Print the CronJob, RBAC and IAM policy that `reconcile` needs in a cluster
     #[command(after_help = help::MANIFESTS)]
     Manifests(Box<ManifestsArgs>),
@@ -451,6 +464,12 @@ fn named(argv0: &OsStr, command: Command) -> Command {
                 if pruning.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg }
             })
         })
+        .mut_subcommand("check", |verb| {
+            let unused = ["selector", "deep", "observe"];
+            verb.mut_args(|arg| {
+                if unused.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg }
+            })
+        })
         .mut_subcommand("explain", |verb| quiet(verb, &["output", "color"]))
         .mut_subcommand("version", |verb| quiet(verb, &["output"]))
         .mut_subcommand("completion", |verb| quiet(verb, &[]))
@@ -575,9 +594,19 @@ mod tests {
 
     #[test]
     fn help_of_every_verb_has_examples_and_exit_codes() {
-        for verb in
-            ["status", "diff", "reconcile", "manifests", "explain", "demo", "completion", "version"]
-        {
+        for verb in [
+            "status",
+            "check",
+            "diff",
+            "reconcile",
+            "enable",
+            "disable",
+            "manifests",
+            "explain",
+            "demo",
+            "completion",
+            "version",
+        ] {
             let text = help("kubectl-mctg", &format!("kubectl-mctg {verb} --help"));
             assert!(text.contains(&format!("Usage: kubectl mctg {verb}")), "{text}");
             assert!(text.contains("Examples:\n"), "{text}");

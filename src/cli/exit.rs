@@ -77,7 +77,12 @@ impl Thresholds {
 
     /// Says whether a finding was asked to be left out; what could not be read never is.
     pub(crate) fn ignores(&self, finding: &Finding) -> bool {
-        !catalogue::is_incompleteness(finding.code) && self.ignored.is_match(finding.code)
+        self.ignores_code(finding.code)
+    }
+
+    /// Says the same of the findings of a code.
+    pub(crate) fn ignores_code(&self, code: &str) -> bool {
+        !catalogue::is_incompleteness(code) && self.ignored.is_match(code)
     }
 
     fn counts(&self, finding: &Finding) -> bool {
@@ -93,10 +98,15 @@ impl Thresholds {
 
 /// The exit code of `status`.
 pub(crate) fn of_status(report: &Status, thresholds: &Thresholds) -> Exit {
+    of_findings(report.complete, &report.findings, thresholds)
+}
+
+/// The exit code of a verb that is judged by what it finds: `status` and `check`.
+pub(crate) fn of_findings(complete: bool, findings: &[Finding], thresholds: &Thresholds) -> Exit {
     let unread = |finding: &Finding| catalogue::is_incompleteness(finding.code);
-    if !report.complete || report.findings.iter().any(unread) {
+    if !complete || findings.iter().any(unread) {
         Exit::Incomplete
-    } else if report.findings.iter().any(|finding| thresholds.counts(finding)) {
+    } else if findings.iter().any(|finding| thresholds.counts(finding)) {
         Exit::Found
     } else {
         Exit::Fine

@@ -5,8 +5,10 @@
 pub(crate) const TOP: &str = "\
 Examples:
   kubectl mctg status                 who serves what, and what is wrong
+  kubectl mctg check                  can it work here, before anything is changed
   kubectl mctg diff                   what reconcile would change
   kubectl mctg reconcile svc/web      repair it
+  kubectl mctg enable svc/web         let other clusters share it
   kubectl mctg manifests --image IMG  the same in a cluster, every five minutes
   kubectl mctg explain MCTG201        what a finding means
   kubectl mctg demo                   all of it, with no cluster and no AWS
@@ -36,6 +38,23 @@ Exit codes:
   1  a finding as bad as --fail-on says, or worse
   2  usage, or an unknown name
   3  something could not be read
+  130  interrupted";
+
+pub(crate) const CHECK: &str = "\
+Each context is checked by its own user and credentials. Nothing is changed.
+
+Examples:
+  kubectl mctg check                          every context
+  kubectl mctg check --pre --context green    before anything is bound there
+  kubectl mctg check --service-account kube-system/kubectl-mctg
+  kubectl mctg check -o wide                  what passed, too
+  kubectl mctg check -o json | jq '.results[] | select(.verdict != \"passed\")'
+
+Exit codes:
+  0  sharing can work
+  1  a check found something as bad as --fail-on says, or worse
+  2  usage
+  3  something could not be read, such as a context that does not answer
   130  interrupted";
 
 pub(crate) const DIFF: &str = "\
@@ -68,6 +87,47 @@ Examples:
 Exit codes:
   0  done, or nothing to do
   1  something was refused, withheld or left to a controller
+  2  usage, an unknown name, or declined at the prompt
+  3  something could not be read or done
+  124  timed out waiting
+  130  interrupted; what was done and what was not is reported";
+
+pub(crate) const ENABLE: &str = "\
+The flag is set where it lives: on the Service, the Ingress or the Service behind
+it, the TargetGroupConfiguration of a Gateway's Service, or on a binding made by
+hand; never on a binding that a controller made. Every binding that this decides
+is looked at first, and what would stay behind is listed and needs --yes. What
+Git deploys is not written: the patch for it is shown.
+
+Examples:
+  kubectl mctg enable svc/web -n shop --dry-run   what it would do
+  kubectl mctg enable svc/web -n shop --context blue
+  kubectl mctg enable svc web cart -n shop        several
+  kubectl mctg enable ing -l app=web -A           all Ingresses with a label
+  kubectl mctg enable svc/web --local -f web.yaml -o yaml
+
+Exit codes:
+  0  done, or so already
+  1  refused: nothing was changed
+  2  usage, an unknown name, or declined at the prompt
+  3  something could not be read or done
+  124  timed out waiting
+  130  interrupted; what was done and what was not is reported";
+
+pub(crate) const DISABLE: &str = "\
+Without the flag a controller takes out whatever is not its own. So it is refused
+while any context does not answer, another binding has the same target group, or
+a target is registered that is not this cluster's. The ledger goes once the
+controller has passed.
+
+Examples:
+  kubectl mctg disable svc/web -n shop --dry-run
+  kubectl mctg disable svc/web -n shop --context blue --yes
+  kubectl mctg disable svc/web -n shop --deletion-protection=false
+
+Exit codes:
+  0  done, or so already
+  1  refused: nothing was changed
   2  usage, an unknown name, or declined at the prompt
   3  something could not be read or done
   124  timed out waiting

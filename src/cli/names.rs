@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mctg::binding::Binding;
 use mctg::facts::Facts;
-use mctg::selection::{NameQuery, Selection};
+use mctg::selection::Selection;
 use mctg::view;
 
 use super::args::{Global, Names};
@@ -54,7 +54,7 @@ pub(crate) fn check_names(
         Some(namespace) => format!(" in namespace `{namespace}`"),
         None => String::new(),
     };
-    let message = format!("nothing that was read is called `{}`{place}", name(query));
+    let message = format!("nothing that was read is called `{query}`{place}");
     if !complete {
         terminal.note(&format!("warning: {message}; not everything was read"));
         return Ok(());
@@ -73,15 +73,4 @@ fn names_of(binding: &Binding) -> Vec<String> {
     let owner = binding.owner().map(|owner| owner.name);
     let own = [binding.name.clone(), binding.spec.service_ref.name.clone()];
     own.into_iter().chain(owner).collect()
-}
-
-fn name(query: &NameQuery) -> String {
-    use mctg::selection::QueryKind;
-    match query.kind {
-        None => query.name.clone(),
-        Some(QueryKind::Binding) => format!("tgb/{}", query.name),
-        Some(QueryKind::Service) => format!("svc/{}", query.name),
-        Some(QueryKind::Ingress) => format!("ing/{}", query.name),
-        Some(QueryKind::Gateway) => format!("gateway/{}", query.name),
-    }
 }

@@ -106,7 +106,14 @@ pub(super) fn context_options(verb: &Verb, global: &Global) -> ContextOptions {
             }
             _ => Vec::new(),
         },
-        writes: matches!(verb, Verb::Diff(_) | Verb::Reconcile(_) | Verb::Manifests(_)),
+        writes: matches!(
+            verb,
+            Verb::Diff(_)
+                | Verb::Reconcile(_)
+                | Verb::Enable(_)
+                | Verb::Disable(_)
+                | Verb::Manifests(_)
+        ),
     }
 }
 

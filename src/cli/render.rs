@@ -3,6 +3,7 @@
 //! Marks: `!` wrong, `?` not known, `*` owns the load balancer.
 
 pub(crate) mod change;
+pub(crate) mod check;
 pub(crate) mod document;
 pub(crate) mod explain;
 mod findings;

@@ -22,7 +22,9 @@ use tokio::time::Instant;
 use super::args::{
     DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb,
 };
+use super::check;
 use super::contexts::Unread;
+use super::enable;
 use super::error::CliError;
 use super::exit::{self, Exit, Thresholds};
 use super::manifests;
@@ -71,8 +73,11 @@ pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
 ) -> Result<Exit, CliError> {
     match verb {
         Verb::Status(args) => status(world, args, global, terminal).await,
+        Verb::Check(args) => check::check(world, args, global, terminal).await,
         Verb::Diff(args) => diff(world, args, global, terminal).await,
         Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
+        Verb::Enable(args) => enable::enable(world, args, global, terminal).await,
+        Verb::Disable(args) => enable::disable(world, args, global, terminal).await,
         Verb::Manifests(args) => manifests::named(world, args, global, terminal).await,
         Verb::Explain(_)
         | Verb::Demo(_)
@@ -125,10 +130,8 @@ async fn observe_status<C: Cluster, L: LoadBalancers>(
         selection,
         detail: if deep { Detail::Deep } else { Detail::Polite },
         narrowed: world.narrowed,
-        contexts: None,
         left_out: world.unread.left_out.clone(),
-        lost: BTreeSet::new(),
-        acting: BTreeSet::new(),
+        ..Scope::default()
     };
     let facts =
         observe::observe(world.clusters, world.load_balancers, &scope, &|| (world.clock)()).await;
@@ -346,9 +349,14 @@ pub(super) fn mark_demo(demo: bool, mark: &mut bool, findings: &mut [Finding]) {
     *mark = demo;
     if demo {
         for fix in findings.iter_mut().filter_map(|finding| finding.fix.as_mut()) {
-            *fix = fix.replace("kubectl mctg ", "kubectl mctg --demo ");
+            on_demo(fix);
         }
     }
+}
+
+/// Keeps a line to paste on the simulated clusters.
+pub(super) fn on_demo(line: &mut String) {
+    *line = line.replace("kubectl mctg ", "kubectl mctg --demo ");
 }
 
 fn writing<C, L>(world: &World<'_, C, L>) -> Vec<String> {
@@ -359,7 +367,7 @@ fn place(binding: &BindingRef, names: &render::Names) -> String {
     format!("{} {}/{}", names.get(&binding.context), binding.namespace, binding.name)
 }
 
-fn thresholds(global: &Global) -> Result<Thresholds, CliError> {
+pub(super) fn thresholds(global: &Global) -> Result<Thresholds, CliError> {
     Thresholds::new(global.fail_on, &global.ignore)
         .map_err(|code| CliError::usage(format!("`{code}` is no code or glob such as MCTG2*")))
 }

@@ -1,13 +1,17 @@
 //! Writes of whole objects: bindings, and the notes of this program.
 
-use ::kube::api::{DeleteParams, Patch, PatchParams, Preconditions, ValidationDirective};
+use std::collections::BTreeMap;
+
+use ::kube::api::{
+    DeleteParams, ListParams, Patch, PatchParams, Preconditions, ValidationDirective,
+};
 use ::kube::core::Request;
 use ::kube::core::request::Error as BuildError;
 use serde_json::json;
 
-use super::WriteError;
-use super::kube::{FIELD_MANAGER, KubeCluster, group};
+use super::kube::{FIELD_MANAGER, KubeCluster, group, within};
 use super::objects as wire;
+use super::{NOTE_LABEL, StoredNote, WriteError};
 use crate::binding::Flavour;
 use crate::change::{Manifest, Note};
 use crate::facts::Reading;
@@ -65,6 +69,24 @@ impl KubeCluster {
         }
     }
 
+    pub(super) async fn list_notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        let what = within("list configmaps", namespace);
+        let path = match namespace {
+            Some(namespace) => format!("/api/v1/namespaces/{namespace}/configmaps"),
+            None => "/api/v1/configmaps".to_owned(),
+        };
+        let (label, value) = NOTE_LABEL;
+        let params = ListParams::default().labels(&format!("{label}={value}"));
+        let all = self.list::<wire::NoteMap>(&what, &path, params).await;
+        let all = all.map_err(|failure| failure.silence)?;
+        let stored = all.into_iter().map(|configmap| StoredNote {
+            namespace: configmap.metadata.namespace,
+            name: configmap.metadata.name,
+            note: Note { data: configmap.data, version: Some(configmap.metadata.resource_version) },
+        });
+        Ok(stored.collect())
+    }
+
     pub(super) async fn put_note(
         &self,
         namespace: &str,
@@ -80,7 +102,11 @@ impl KubeCluster {
         let mut configmap = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": BTreeMap::from([NOTE_LABEL]),
+            },
             "data": note.data,
         });
         let (verb, request) = match &note.version {

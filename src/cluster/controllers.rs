@@ -101,6 +101,9 @@ pub(super) fn judge(
         is_down,
         evidence: evidence.join(", "),
         cluster_name: shown.and_then(|deployment| argument(deployment, "cluster-name")),
+        watch_namespace: shown
+            .and_then(|deployment| argument(deployment, "watch-namespace"))
+            .filter(|namespace| !namespace.is_empty()),
         leads_since: newest.and_then(|lease| lease.spec.acquire_time),
         max_targets: shown
             .and_then(|deployment| argument(deployment, "max-targets-per-target-group"))
@@ -123,6 +126,7 @@ pub(super) fn auto_mode() -> Controller {
         is_down: false,
         evidence: "EKS Auto Mode runs outside the cluster: nothing here shows it".to_owned(),
         cluster_name: None,
+        watch_namespace: None,
         leads_since: None,
         max_targets: None,
         sync_period: None,

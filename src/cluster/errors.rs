@@ -64,11 +64,22 @@ pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Failure {
     };
     let cause = match status {
         401 => "the API server does not accept the credentials (401 Unauthorized)".to_owned(),
-        403 | 422 if !text.is_empty() => text,
+        403 | 422 if !text.is_empty() => text.clone(),
         _ if text.is_empty() => format!("the API server answered {status}"),
         _ => format!("the API server answered {status}: {text}"),
     };
+    let cause = if is_of_controllers_webhook(&text) { format!("{cause}; {MEND}") } else { cause };
     Failure { status: Some(status), silence: silence(reason, what, &cause) }
+}
+
+/// What to do about a webhook that has nobody behind it (`facts/lbc.md` 1.2: both objects have this name).
+const MEND: &str = "nobody answers for the controller's webhook: bring the controller up, or if it is gone \
+    for good delete the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration \
+    `aws-load-balancer-webhook`";
+
+/// Says whether a refusal is not the controller's: its webhook could not be asked.
+fn is_of_controllers_webhook(text: &str) -> bool {
+    text.contains("failed calling webhook") && text.contains("elbv2.k8s.aws")
 }
 
 /// An answer that is not what was asked for.
@@ -188,6 +199,25 @@ mod tests {
                 "failed to list nodes: nodes is forbidden: User \"ci\" cannot list resource \"nodes\" in API group \"\" at the cluster scope".to_owned()
             )
         );
+    }
+
+    #[test]
+    fn a_webhook_with_nobody_behind_it_is_mended_by_what_the_error_says() {
+        let text = |webhook: &str| {
+            let said = format!(
+                r#"Internal error occurred: failed calling webhook "{webhook}": failed to call webhook: Post "https://x.kube-system.svc:443/": no endpoints available for service "x""#
+            );
+            let body = serde_json::json!({ "kind": "Status", "message": said, "code": 500 });
+            message(500, &body.to_string()).1
+        };
+        let told = text("vtargetgroupbinding.elbv2.k8s.aws");
+        assert!(told.contains("no endpoints available"), "{told}");
+        assert!(
+            told.ends_with("ValidatingWebhookConfiguration `aws-load-balancer-webhook`"),
+            "{told}"
+        );
+        let told = text("validate.kyverno.svc");
+        assert!(told.ends_with("no endpoints available for service \"x\""), "{told}");
     }
 
     #[test]

@@ -99,16 +99,35 @@ impl Door {
         }
     }
 
+    /// Asks something with a body, which changes nothing: sent as a read is.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+        body: &[u8],
+        headers: &[(&'static str, String)],
+    ) -> Result<T, Failure> {
+        let build = || {
+            let json = http::Request::post(path).header("content-type", "application/json");
+            let add = |request: http::request::Builder, (name, value): &(&'static str, String)| {
+                request.header(*name, value)
+            };
+            let request = headers.iter().fold(json, add);
+            request.body(body.to_vec()).map_err(BuildError::BuildRequest)
+        };
+        parse(what, &self.read(what, build).await?.body)
+    }
+
     /// Sends a write, once.
     pub(super) async fn write(&self, what: &str, request: Built) -> Result<Answer, Failure> {
-        self.send(what, request).await.map_err(|refusal| refusal.failure)
+        self.send(what, request, true).await.map_err(|refusal| refusal.failure)
     }
 
     /// Sends a read; again where the server is busy.
     async fn read(&self, what: &str, build: impl Fn() -> Built) -> Result<Answer, Failure> {
         let mut delay = RETRY_DELAY;
         for _ in 0..RETRIES_MAX {
-            match self.send(what, build()).await {
+            match self.send(what, build(), false).await {
                 Err(Refusal { failure, retry_after })
                     if matches!(failure.status, Some(429 | 503 | 504))
                         && retry_after.is_none_or(|after| after <= RETRY_AFTER_MAX) =>
@@ -122,13 +141,12 @@ impl Door {
                 answer => return answer.map_err(|refusal| refusal.failure),
             }
         }
-        self.send(what, build()).await.map_err(|refusal| refusal.failure)
+        self.send(what, build(), false).await.map_err(|refusal| refusal.failure)
     }
 
-    async fn send(&self, what: &str, request: Built) -> Result<Answer, Refusal> {
+    async fn send(&self, what: &str, request: Built, changes: bool) -> Result<Answer, Refusal> {
         let request = request.map_err(|error| errors::garbled(what, &error))?.map(Body::from);
         let start = Instant::now();
-        let changes = request.method() != http::Method::GET;
         let exchange = async {
             match self.timeout {
                 None => self.exchange(what, request).await,

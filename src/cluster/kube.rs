@@ -4,12 +4,14 @@
 //! whoever embeds it hands in a client.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::kube::Client;
 use ::kube::api::ListParams;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 pub use super::errors::explain;
@@ -18,13 +20,17 @@ use super::errors::Failure;
 use super::http::Door;
 use super::objects as wire;
 use super::translate;
-use super::{Cluster, WriteError};
+use super::{Cluster, StoredNote, WriteError};
 use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
+use crate::facts::{
+    Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, SilenceReason, Webhook,
+};
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
+use crate::permissions::{Question, ServiceAccount};
 use crate::stop::Stop;
 use crate::target::Target;
 
@@ -35,7 +41,7 @@ pub const FIELD_MANAGER: &str = "kubectl-mctg";
 const RECONCILER_LABEL: &str = "app.kubernetes.io/name=kubectl-mctg";
 
 /// Single objects read at the same time from one cluster.
-const CONCURRENT_READS_MAX: usize = 16;
+pub(super) const CONCURRENT_READS_MAX: usize = 16;
 
 /// From how many objects of one namespace on, one list costs less than as many reads.
 const LIST_INSTEAD_MIN: usize = 24;
@@ -64,6 +70,8 @@ pub struct KubeCluster {
     door: Result<Door, Silence>,
     /// Set once the server has shown that it is a Kubernetes API.
     proven: OnceCell<()>,
+    /// The versions in which kinds that are not built in are served, where that is known.
+    versions: Mutex<BTreeMap<Kind, &'static str>>,
 }
 
 impl KubeCluster {
@@ -80,7 +88,14 @@ impl KubeCluster {
             timeout: settings.timeout,
             stop: Stop::default(),
         });
-        Self { context, settings, default_namespace, door, proven: OnceCell::new() }
+        Self {
+            context,
+            settings,
+            default_namespace,
+            door,
+            proven: OnceCell::new(),
+            versions: Mutex::default(),
+        }
     }
 
     /// Makes a cluster that answers every question with the same silence: its configuration is so
@@ -89,7 +104,14 @@ impl KubeCluster {
         let default_namespace =
             settings.default_namespace.clone().unwrap_or_else(|| "default".to_owned());
         let context = context.into();
-        Self { context, settings, default_namespace, door: Err(silence), proven: OnceCell::new() }
+        Self {
+            context,
+            settings,
+            default_namespace,
+            door: Err(silence),
+            proven: OnceCell::new(),
+            versions: Mutex::default(),
+        }
     }
 
     /// Sends nothing any more once it is asked to stop, and nothing again that failed.
@@ -105,6 +127,16 @@ impl KubeCluster {
         self.door.as_ref().map_err(|silence| Failure { status: None, silence: silence.clone() })
     }
 
+    /// The version in which a kind is served, where that was found out.
+    pub(super) fn known_version(&self, kind: Kind) -> Option<&'static str> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&kind).copied()
+    }
+
+    /// Keeps the version in which a kind is served. That one is not served is not kept: it may come.
+    pub(super) fn remember_version(&self, kind: Kind, version: &'static str) {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, version);
+    }
+
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
         what: &str,
@@ -115,7 +147,7 @@ impl KubeCluster {
     }
 
     /// Tells a Kubernetes API without a resource type from a server that answers 404 to everything.
-    async fn prove_kubernetes(&self, what: &str) -> Result<(), Failure> {
+    pub(super) async fn prove_kubernetes(&self, what: &str) -> Result<(), Failure> {
         let prove = || async {
             match self.door()?.get::<wire::Groups>(what, "/apis").await {
                 Ok(groups) if groups.kind == "APIGroupList" => Ok(()),
@@ -301,6 +333,26 @@ impl Cluster for KubeCluster {
         })
     }
 
+    async fn serves(&self, flavour: Flavour) -> Reading<bool> {
+        self.is_served(flavour).await.map_err(silence)
+    }
+
+    async fn webhook(&self) -> Reading<Webhook> {
+        self.find_webhook().await.map_err(silence)
+    }
+
+    async fn server(&self) -> Reading<ServerFacts> {
+        self.ask_version().await.map_err(silence)
+    }
+
+    async fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> Reading<Vec<bool>> {
+        self.review(questions, service_account).await.map_err(silence)
+    }
+
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
         let what = within("list services", Some(namespace));
         let path = format!("/api/v1/namespaces/{namespace}/services");
@@ -357,6 +409,31 @@ impl Cluster for KubeCluster {
         ledgers
     }
 
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.read_object(key).await.map_err(silence)
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.list_objects(kind, namespace).await.map_err(silence)
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.list_ledger_names(namespace).await.map_err(silence)
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.send_patch(patch, rehearse).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.send_manifest(key, manifest, rehearse).await
+    }
+
     async fn write_ledger(
         &self,
         namespace: &str,
@@ -395,7 +472,16 @@ impl Cluster for KubeCluster {
         name: &str,
         uid: &str,
     ) -> Result<(), WriteError> {
-        self.drop_finalizer(namespace, name, uid).await
+        self.drop_finalizer(namespace, name, uid, false).await
+    }
+
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.drop_finalizer(namespace, name, uid, true).await
     }
 
     async fn apply_binding(
@@ -419,6 +505,10 @@ impl Cluster for KubeCluster {
 
     async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
         self.get_note(namespace, name).await
+    }
+
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.list_notes(namespace).await
     }
 
     async fn write_note(
@@ -455,7 +545,7 @@ pub(super) fn group(flavour: Flavour) -> &'static str {
     }
 }
 
-fn within(what: &str, namespace: Option<&str>) -> String {
+pub(super) fn within(what: &str, namespace: Option<&str>) -> String {
     match namespace {
         Some(namespace) => format!("{what} in namespace `{namespace}`"),
         None => what.to_owned(),

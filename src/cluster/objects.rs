@@ -168,6 +168,14 @@ pub(super) struct StoredEvent {
 pub(super) struct TargetGroupBinding {
     pub(super) metadata: Meta,
     pub(super) spec: BindingSpec,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) status: BindingStatus,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct BindingStatus {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) conditions: Vec<Condition>,
 }
 
 #[derive(Deserialize)]
@@ -347,6 +355,8 @@ pub(super) struct Condition {
     pub(super) kind: String,
     pub(super) status: String,
     pub(super) last_transition_time: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) message: String,
 }
 
 #[derive(Deserialize)]
@@ -461,4 +471,79 @@ pub(super) struct CronJobSpec {
 #[serde(rename_all = "camelCase")]
 pub(super) struct CronJobStatus {
     pub(super) last_successful_time: Option<Timestamp>,
+}
+
+/// What `/version` tells.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Version {
+    pub(super) git_version: String,
+}
+
+/// A mutating or validating webhook configuration.
+#[derive(Deserialize)]
+pub(super) struct WebhookConfiguration {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) webhooks: Vec<Webhook>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Webhook {
+    pub(super) client_config: WebhookClient,
+    #[serde(default)]
+    pub(super) failure_policy: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) rules: Vec<WebhookRule>,
+}
+
+/// Where a webhook is: a Service, or an address outside of the cluster.
+#[derive(Deserialize)]
+pub(super) struct WebhookClient {
+    pub(super) service: Option<WebhookService>,
+}
+
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct WebhookService {
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WebhookRule {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) api_groups: Vec<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) resources: Vec<String>,
+}
+
+/// An EndpointSlice, as far as it tells whether somebody is ready.
+#[derive(Deserialize)]
+pub(super) struct Readiness {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) endpoints: Vec<ReadyEndpoint>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReadyEndpoint {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) conditions: ReadyCondition,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct ReadyCondition {
+    pub(super) ready: Option<bool>,
+}
+
+/// The answer to a question about permissions.
+#[derive(Deserialize)]
+pub(super) struct Review {
+    pub(super) status: ReviewStatus,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReviewStatus {
+    #[serde(default)]
+    pub(super) allowed: bool,
 }

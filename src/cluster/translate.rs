@@ -25,7 +25,7 @@ pub(super) const QUIC_VARIABLE: &str = "AWS_LBC_QUIC_SERVER_ID";
 const ANNOTATION_PREFIXES: [&str; 3] = ["elbv2.k8s.aws/", "eks.amazonaws.com/", "mctg.dev/"];
 
 pub(super) fn binding(flavour: Flavour, from: wire::TargetGroupBinding) -> Binding {
-    let wire::TargetGroupBinding { metadata, spec } = from;
+    let wire::TargetGroupBinding { metadata, spec, status } = from;
     let changed_at = last_change(&metadata, |entry| entry.fields.spec.is_some());
     let has_finalizer = metadata.finalizers.iter().any(|finalizer| finalizer == FINALIZER);
     let mut annotations = metadata.annotations;
@@ -39,10 +39,30 @@ pub(super) fn binding(flavour: Flavour, from: wire::TargetGroupBinding) -> Bindi
         changed_at,
         deleted_at: metadata.deletion_timestamp,
         has_finalizer,
+        failure: failure(status),
         labels: metadata.labels,
         annotations,
         spec,
     }
+}
+
+/// Says whether a webhook must answer before a binding of the controller is stored. Policies for
+/// every resource are somebody else's.
+pub(super) fn must_pass_bindings(hook: &wire::Webhook) -> bool {
+    let names = |list: &[String], name: &str| list.iter().any(|it| it == name);
+    hook.failure_policy != "Ignore"
+        && hook.rules.iter().any(|rule| {
+            names(&rule.api_groups, "elbv2.k8s.aws")
+                && (names(&rule.resources, "targetgroupbindings") || names(&rule.resources, "*"))
+        })
+}
+
+/// The controller writes the condition `Ready` only where a clean-up failed (`facts/lbc.md` 4).
+fn failure(status: wire::BindingStatus) -> Option<String> {
+    let failed = |condition: &wire::Condition| {
+        condition.kind == "Ready" && condition.status == "False" && !condition.message.is_empty()
+    };
+    status.conditions.into_iter().find(failed).map(|condition| condition.message)
 }
 
 /// Reads a ledger.

@@ -86,6 +86,7 @@ impl KubeCluster {
         namespace: &str,
         name: &str,
         uid: &str,
+        rehearse: bool,
     ) -> Result<(), WriteError> {
         let group = group(Flavour::LoadBalancerController);
         let path = format!("{group}/namespaces/{namespace}/targetgroupbindings");
@@ -108,7 +109,7 @@ impl KubeCluster {
             meta.finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).collect();
         let patch =
             json!({"metadata": {"resourceVersion": meta.resource_version, "finalizers": rest}});
-        match self.patch(&what, &path, name, &patch).await {
+        match self.patch_or_try(&what, &path, name, &patch, rehearse).await {
             Ok(_) => Ok(()),
             Err(failure) if failure.is_not_found() => Ok(()),
             Err(failure) => Err(failure.into()),
@@ -175,7 +176,19 @@ impl KubeCluster {
         name: &str,
         patch: &Value,
     ) -> Result<Vec<u8>, Failure> {
+        self.patch_or_try(what, path, name, patch, false).await
+    }
+
+    async fn patch_or_try(
+        &self,
+        what: &str,
+        path: &str,
+        name: &str,
+        patch: &Value,
+        rehearse: bool,
+    ) -> Result<Vec<u8>, Failure> {
         let params = PatchParams {
+            dry_run: rehearse,
             field_manager: Some(FIELD_MANAGER.to_owned()),
             field_validation: Some(ValidationDirective::Strict),
             ..PatchParams::default()

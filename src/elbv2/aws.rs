@@ -376,6 +376,26 @@ impl LoadBalancers for AwsLoadBalancers {
         join_all(whole).await.into_iter().filter_map(Result::transpose).collect()
     }
 
+    async fn account_limits(
+        &self,
+        access: &Access,
+        account: &str,
+    ) -> Reading<BTreeMap<String, u64>> {
+        let line = self.line(access, Some(account)).await?;
+        let limits = line
+            .pages("read the account's limits", |marker| {
+                let call = line.client.describe_account_limits().set_marker(marker).send().boxed();
+                async move {
+                    let page = call.await?;
+                    Ok::<_, SdkError<_, _>>((page.limits, page.next_marker))
+                }
+            })
+            .await?;
+        // A limit that is no number is none that is known.
+        let limits = limits.into_iter().filter_map(|it| Some((it.name?, it.max?.parse().ok()?)));
+        Ok(limits.collect())
+    }
+
     async fn register(
         &self,
         access: &Access,

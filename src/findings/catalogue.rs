@@ -3,9 +3,13 @@
 //! Codes, names and severities are `product.md` section 9. A rule is added here, raised where the
 //! facts are judged, and explained nowhere else.
 
+mod attachment;
+mod check;
 mod controllers;
+mod owners;
 mod reading;
 mod sharing;
+mod specs;
 mod targets;
 mod traffic;
 
@@ -13,14 +17,25 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+pub use self::attachment::{
+    NOT_ATTACHED, NOT_FORWARDED, OUTSIDE_VPC, QUOTA_NEAR, ZONE_NOT_ENABLED,
+};
+pub use self::check::{
+    AWS_CREDENTIALS, AWS_READS, BINDING_TYPE, BOUND, CLOCKS, CONTROLLER_FLAGS, CONTROLLER_READY,
+    KNOWN_BUGS, PERMISSIONS, REACHABLE, SERVICE_ACCOUNT, WEBHOOK_SERVED,
+};
 pub use self::controllers::{
     BACKEND_NOT_FOUND, CONTROLLER_ABSENT, CONTROLLER_NOT_ALIVE, CONTROLLER_TOO_OLD, GATE_UNSERVED,
     RECONCILE_STALE, RULES_UNSERVED,
+};
+pub use self::owners::{
+    BINDING_LOST, FLAG_NOT_IN_SOURCE, FOREIGN_CONTROLLER, ORPHAN_LEDGER, OWNER_UNPROTECTED,
 };
 pub use self::reading::{AWS_UNREADABLE, CONTEXT_UNREACHABLE, FORBIDDEN, OWNER_NOT_READ};
 pub use self::sharing::{
     CONTESTED_TARGET, EXCLUSIVE_BINDING, LEDGER_MISSING, LEDGER_UNUSABLE, PHANTOM_TARGETS,
 };
+pub use self::specs::{BINDING_MISMATCH, EMPTY_PORTS_RULE, STACK_LABELS_ON_BINDING};
 pub use self::targets::{
     DRIFT_HIDDEN, MISSING_TARGETS, STALE_TARGETS, TARGET_GROUP_GONE, UNCLAIMED_TARGETS,
     UNTRACKED_TARGETS,
@@ -117,15 +132,22 @@ pub fn find(query: &str) -> Option<&'static Rule> {
 /// Every rule, by code.
 pub const ALL: &[&Rule] = &[
     &EXCLUSIVE_BINDING,
+    &FOREIGN_CONTROLLER,
     &CONTESTED_TARGET,
+    &OWNER_UNPROTECTED,
+    &STACK_LABELS_ON_BINDING,
     &PHANTOM_TARGETS,
     &LEDGER_MISSING,
+    &EMPTY_PORTS_RULE,
+    &FLAG_NOT_IN_SOURCE,
+    &ORPHAN_LEDGER,
     &LEDGER_UNUSABLE,
     &MISSING_TARGETS,
     &STALE_TARGETS,
     &UNTRACKED_TARGETS,
     &UNCLAIMED_TARGETS,
     &DRIFT_HIDDEN,
+    &BINDING_LOST,
     &TARGET_GROUP_GONE,
     &CONTROLLER_ABSENT,
     &CONTROLLER_TOO_OLD,
@@ -134,8 +156,26 @@ pub const ALL: &[&Rule] = &[
     &RECONCILE_STALE,
     &GATE_UNSERVED,
     &RULES_UNSERVED,
+    &NOT_ATTACHED,
+    &NOT_FORWARDED,
+    &ZONE_NOT_ENABLED,
+    &BINDING_MISMATCH,
+    &OUTSIDE_VPC,
     &FAIL_OPEN,
+    &QUOTA_NEAR,
     &SINGLE_CLUSTER,
+    &REACHABLE,
+    &BINDING_TYPE,
+    &CONTROLLER_READY,
+    &CONTROLLER_FLAGS,
+    &KNOWN_BUGS,
+    &WEBHOOK_SERVED,
+    &PERMISSIONS,
+    &SERVICE_ACCOUNT,
+    &BOUND,
+    &AWS_CREDENTIALS,
+    &AWS_READS,
+    &CLOCKS,
     &CONTEXT_UNREACHABLE,
     &FORBIDDEN,
     &AWS_UNREADABLE,
@@ -213,8 +253,17 @@ mod tests {
 
     #[test]
     fn repairs_name_only_verbs_that_exist() {
-        const VERBS: [&str; 7] =
-            ["status", "diff", "reconcile", "explain", "demo", "completion", "version"];
+        const VERBS: [&str; 9] = [
+            "status",
+            "check",
+            "diff",
+            "reconcile",
+            "manifests",
+            "explain",
+            "demo",
+            "completion",
+            "version",
+        ];
         let commands = ALL.iter().flat_map(|rule| rule.repair).flat_map(|repair| repair.commands);
         for command in commands.filter(|command| command.starts_with("kubectl mctg ")) {
             let verb = command.split_whitespace().nth(2).unwrap_or_default();

@@ -117,7 +117,7 @@ impl<'a> Drift<'a> {
             |target: &&Target| tracked.is_some_and(|tracked| tracked.contains(*target));
         let directly = || {
             binding.checkpoint() == Some(Checkpoint::Current)
-                && !binding.has_another_ledger()
+                && !binding.is_ledger_unpredictable()
                 && self.missing.iter().any(is_tracked)
         };
         self.is_ours()
@@ -144,7 +144,7 @@ impl<'a> Drift<'a> {
         let binding = self.binding();
         let is_lost =
             binding.tracked() == Some(None) && binding.checkpoint() != Some(Checkpoint::Absent);
-        !is_lost && !binding.has_another_ledger() && binding.difference().is_none()
+        !is_lost && !binding.is_ledger_unpredictable() && binding.difference().is_none()
     }
 
     /// Tells what its controller skips: all of it has one cause.

@@ -1,5 +1,8 @@
 //! When each finding is raised, what it says, and what it gives way to.
 
+mod specs;
+mod traffic;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;

@@ -2,13 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use super::attachment::{self, DarkZones};
 use super::catalogue::{FAIL_OPEN, SINGLE_CLUSTER};
 use super::{Finding, Severity, counted};
 use crate::target::HealthState;
 use crate::view::GroupView;
 
 pub(super) fn findings(group: &GroupView<'_>) -> Vec<Finding> {
-    [fail_open(group), single_cluster(group)].into_iter().flatten().collect()
+    // One cause, one finding: where nothing leads to the group, the rest follows from that.
+    if let Some(finding) = attachment::unreached(group) {
+        return vec![finding];
+    }
+    let dark = DarkZones::of(group);
+    let single = single_cluster(group).filter(|finding| {
+        // The other cluster is there, and its zones are the reason.
+        let only = finding.context.as_deref().unwrap_or_default();
+        !dark.as_ref().is_some_and(|dark| dark.concern_another_than(only))
+    });
+    let dark = dark.as_ref().map(|dark| dark.finding(group));
+    let each = [dark, attachment::outside_vpc(group), fail_open(group), single];
+    each.into_iter().flatten().collect()
 }
 
 /// Nothing healthy among what is registered: traffic goes to all of it (`facts/elbv2.md` 4.7).

@@ -21,6 +21,7 @@ impl Accesses {
         looks: &[Look<'_, C>],
         named: &Named,
         chosen: &BTreeSet<TargetGroupArn>,
+        asked: &BTreeMap<TargetGroupArn, Access>,
     ) -> Self {
         let mut accesses: BTreeMap<TargetGroupArn, Vec<Access>> = BTreeMap::new();
         for look in looks {
@@ -35,6 +36,12 @@ impl Accesses {
                 if !known.contains(&access) {
                     known.push(access);
                 }
+            }
+        }
+        for (arn, access) in asked {
+            let known = accesses.entry(arn.clone()).or_default();
+            if !known.contains(access) {
+                known.push(access.clone());
             }
         }
         Self(accesses)

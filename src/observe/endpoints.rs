@@ -13,6 +13,7 @@ use crate::endpoints::{
 };
 use crate::facts::{BindingFacts, ClusterFacts, LedgerFault, Reading, Silence, SilenceReason};
 use crate::ledger::{self, Ledger};
+use crate::objects::Objects;
 use crate::target::TargetGroupArn;
 
 /// Reads what the bindings of the chosen groups desire and track; bindings of other groups are left
@@ -46,6 +47,7 @@ pub(super) async fn read<C: Cluster>(
         eks_name: cluster.eks_name().map(str::to_owned),
         also: look.also.clone(),
         bindings_found: look.bindings.as_ref().map_or(0, Vec::len),
+        namesakes: ledger::namesakes(look.bindings.iter().flatten()),
         bindings,
         hidden: look.hidden.clone(),
         controllers: look.controllers.clone(),
@@ -53,6 +55,8 @@ pub(super) async fn read<C: Cluster>(
         has_flag,
         unseen: look.unseen.clone(),
         holders: BTreeMap::new(),
+        objects: Objects::default(),
+        orphans: Vec::new(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::facts::{GroupFacts, Reading, Silence, SilenceReason};
 use crate::target::TargetGroupArn;
 
 /// Reads a binding's ARN.
-pub(super) fn parse_arn(binding: &Binding) -> Reading<TargetGroupArn> {
+pub(crate) fn parse_arn(binding: &Binding) -> Reading<TargetGroupArn> {
     let text = &binding.spec.target_group_arn;
     text.parse()
         .map_err(|invalid| Silence::new(SilenceReason::Invalid, crate::error::chain(&invalid)))
@@ -72,7 +72,7 @@ async fn by_name<C: Cluster, L: LoadBalancers>(
 }
 
 /// The region that the cluster's nodes are in, where they can be read and agree.
-async fn region_of_nodes<C: Cluster>(cluster: &C) -> Option<String> {
+pub(crate) async fn region_of_nodes<C: Cluster>(cluster: &C) -> Option<String> {
     let nodes = cluster.nodes().await.ok()?;
     let mut regions = nodes.iter().filter_map(Node::region);
     let first = regions.next()?;

@@ -96,7 +96,7 @@ fn questions(facts: &Facts, cluster: &ClusterFacts, acting: &BTreeSet<String>) -
     questions
 }
 
-async fn holders<C: Cluster>(
+pub(crate) async fn holders<C: Cluster>(
     cluster: &C,
     addresses: &BTreeSet<String>,
 ) -> BTreeMap<String, Reading<Vec<Holder>>> {

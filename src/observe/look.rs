@@ -7,22 +7,22 @@ use crate::cluster::Cluster;
 use crate::facts::{Controller, Reading, Reconciler, Silence, SilenceReason};
 
 /// What the first look saw.
-pub(super) struct Look<'a, C> {
-    pub(super) cluster: &'a C,
+pub(crate) struct Look<'a, C> {
+    pub(crate) cluster: &'a C,
     /// Further contexts that reach the same cluster.
-    pub(super) also: Vec<String>,
-    pub(super) bindings: Reading<Vec<Binding>>,
-    pub(super) hidden: Vec<Silence>,
-    pub(super) controllers: Reading<Vec<Controller>>,
+    pub(crate) also: Vec<String>,
+    pub(crate) bindings: Reading<Vec<Binding>>,
+    pub(crate) hidden: Vec<Silence>,
+    pub(crate) controllers: Reading<Vec<Controller>>,
     /// None where they may not be listed: they only make a finding milder.
-    pub(super) reconcilers: Vec<Reconciler>,
+    pub(crate) reconcilers: Vec<Reconciler>,
     /// What is done without, and what that costs.
-    pub(super) unseen: Vec<Silence>,
-    pub(super) identity: Reading<String>,
+    pub(crate) unseen: Vec<Silence>,
+    pub(crate) identity: Reading<String>,
 }
 
 /// Takes the first look. All requests go out at once: a dead cluster costs its timeout once.
-pub(super) async fn look<C: Cluster>(cluster: &C) -> Look<'_, C> {
+pub(crate) async fn look<C: Cluster>(cluster: &C) -> Look<'_, C> {
     let (identity, own, auto_mode, controllers, reconcilers) = join5(
         cluster.identity(),
         bindings(cluster, Flavour::LoadBalancerController),
@@ -79,7 +79,7 @@ async fn bindings<C: Cluster>(
 
 /// Leaves each cluster once: of two contexts that reach the same one the first that could be read
 /// stays, and knows the other's name.
-pub(super) fn once_each<C: Cluster>(looks: Vec<Look<'_, C>>) -> Vec<Look<'_, C>> {
+pub(crate) fn once_each<C: Cluster>(looks: Vec<Look<'_, C>>) -> Vec<Look<'_, C>> {
     let mut kept: Vec<Look<'_, C>> = Vec::new();
     for mut look in looks {
         match kept.iter_mut().find(|other| other.is_same_cluster(&look)) {

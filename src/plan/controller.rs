@@ -65,7 +65,7 @@ impl<'a> Beside<'a> {
     fn may_register(&self, target: &Target, plan: &BindingPlan) -> bool {
         self.work.tracked.is_some_and(|tracked| tracked.contains(target))
             && self.checkpoint == Some(Checkpoint::Current)
-            && !self.work.binding.has_another_ledger()
+            && !self.work.binding.is_ledger_unpredictable()
             && !self.was_at_the_group_lately()
             && !self.is_full(plan.register.len())
     }
@@ -108,6 +108,12 @@ impl<'a> Beside<'a> {
                 "its ledger was written by somebody else while the controller has its own in memory"
                     .to_owned(),
             );
+        }
+        if let Some(other) = self.work.binding.shares_memory_with() {
+            return Some(format!(
+                "its controller is or may be older than v3.5.0, and such a one cannot tell its ledger from that of \
+                 {other} in memory, and may go by either: upgrade the controller to v3.5.0"
+            ));
         }
         let never_passed = matches!(self.checkpoint, Some(Checkpoint::Absent));
         if self.ledger().is_none() && !never_passed {

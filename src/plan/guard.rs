@@ -41,7 +41,8 @@ impl<'a> Guard<'a> {
         index: usize,
     ) -> Self {
         let binding = group.bindings[index];
-        let (unheard_here, unheard) = unheard(facts, group, index);
+        let Unheard { here: unheard_here, anywhere: unheard } =
+            unheard(facts, group, &binding.cluster.context, Some(index));
         Self { facts, request, pass, group, binding, index, unheard, unheard_here }
     }
 
@@ -105,13 +106,26 @@ impl<'a> Guard<'a> {
     }
 }
 
-/// Names who may desire targets of the group and was not heard, in this binding's cluster and in
+/// Who may desire targets of a group and was not heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unheard {
+    /// In the acting cluster: who holds an address tells nothing then.
+    pub(crate) here: Option<String>,
+    /// Anywhere.
+    pub(crate) anywhere: Option<String>,
+}
+
+/// Names who may desire targets of the group and was not heard, in the cluster behind `own` and in
 /// general: a silent context, a binding whose endpoints or group are not known, or an owner that was
-/// not read.
-fn unheard(facts: &Facts, group: &GroupView<'_>, index: usize) -> (Option<String>, Option<String>) {
-    let own = &group.bindings[index].cluster.context;
+/// not read. The binding at `except` is the acting one.
+pub(crate) fn unheard(
+    facts: &Facts,
+    group: &GroupView<'_>,
+    own: &str,
+    except: Option<usize>,
+) -> Unheard {
     let silent = |cluster: &ClusterFacts| cluster.silence().map(|_| cluster.context.clone());
-    let others = group.bindings.iter().enumerate().filter(|(other, _)| *other != index);
+    let others = group.bindings.iter().enumerate().filter(|(other, _)| Some(*other) != except);
     let unread = others.map(|(_, other)| other).filter(|other| other.desired().is_none());
     let mut unread: Vec<BindingRef> = unread.map(BindingView::reference).collect();
     for cluster in &facts.clusters {
@@ -122,8 +136,8 @@ fn unheard(facts: &Facts, group: &GroupView<'_>, index: usize) -> (Option<String
         Ownership::NotRead(name) => Some(name),
         _ => None,
     };
-    let here = unread.iter().find(|binding| binding.context == *own).map(BindingRef::to_string);
+    let here = unread.iter().find(|binding| binding.context == own).map(BindingRef::to_string);
     let anywhere = facts.clusters.iter().find_map(silent);
     let anywhere = anywhere.or_else(|| unread.first().map(BindingRef::to_string));
-    (here, anywhere.or_else(unread_owner))
+    Unheard { here, anywhere: anywhere.or_else(unread_owner) }
 }

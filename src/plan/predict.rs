@@ -83,6 +83,21 @@ pub(super) fn pass(known: &Knowledge<'_>) -> Passing {
     }
 }
 
+/// Predicts what the controller takes out when a binding is deleted: what its ledger names, and of an
+/// exclusive one all that is registered (`facts/lbc.md` 4, Cleanup).
+pub(crate) fn clean_up(
+    is_shared: bool,
+    ledger: Option<&BTreeSet<Target>>,
+    listed: &[TargetDescription],
+) -> Vec<TargetDescription> {
+    if !is_shared {
+        return listed.iter().filter(|listed| listed.is_registered()).cloned().collect();
+    }
+    let known =
+        Knowledge { endpoints: None, memory: ledger, stored: ledger, listed, max_targets: None };
+    pass(&known).deregister
+}
+
 /// The limit counts everything that is listed, other clusters' and draining targets too, and takes
 /// the first in the order of identifiers; only then what the group cannot take is dropped.
 fn registered_within(

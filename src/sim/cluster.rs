@@ -2,6 +2,7 @@
 
 mod access;
 mod controller;
+mod owners;
 mod state;
 
 use std::fmt;
@@ -47,6 +48,11 @@ pub enum Request {
     Reconcilers,
     /// Read the schema of bindings.
     Schema,
+    /// Ask whether the cluster has a type.
+    Types,
+    Webhook,
+    Server,
+    May,
     Services,
     EndpointSlices,
     PodStubs,
@@ -54,15 +60,28 @@ pub enum Request {
     PodsWithAddress,
     Nodes,
     ReadLedger,
+    /// Read an object around bindings.
+    ReadObject,
+    /// List objects around bindings.
+    ListObjects,
+    /// List the names of ledgers.
+    LedgerNames,
+    /// Patch an object around bindings.
+    PatchObject,
+    /// Create an object around bindings.
+    CreateObject,
     WriteLedger,
     DeleteLedger,
     RemoveFinalizer,
+    /// Ask whether the finalizer could be removed.
+    TryFinalizer,
     /// Make a controller look again.
     Nudge,
     RecordEvent,
     ApplyBinding,
     DeleteBinding,
     ReadNote,
+    ReadNotes,
     WriteNote,
 }
 
@@ -75,6 +94,10 @@ impl Request {
             Self::Controllers => "Controllers",
             Self::Reconcilers => "Reconcilers",
             Self::Schema => "Schema",
+            Self::Types => "Types",
+            Self::Webhook => "Webhook",
+            Self::Server => "Server",
+            Self::May => "May",
             Self::Services => "Services",
             Self::EndpointSlices => "EndpointSlices",
             Self::PodStubs => "PodStubs",
@@ -82,14 +105,21 @@ impl Request {
             Self::PodsWithAddress => "PodsWithAddress",
             Self::Nodes => "Nodes",
             Self::ReadLedger => "ReadLedger",
+            Self::ReadObject => "ReadObject",
+            Self::ListObjects => "ListObjects",
+            Self::LedgerNames => "LedgerNames",
+            Self::PatchObject => "PatchObject",
+            Self::CreateObject => "CreateObject",
             Self::WriteLedger => "WriteLedger",
             Self::DeleteLedger => "DeleteLedger",
             Self::RemoveFinalizer => "RemoveFinalizer",
+            Self::TryFinalizer => "TryFinalizer",
             Self::Nudge => "Nudge",
             Self::RecordEvent => "RecordEvent",
             Self::ApplyBinding => "ApplyBinding",
             Self::DeleteBinding => "DeleteBinding",
             Self::ReadNote => "ReadNote",
+            Self::ReadNotes => "ReadNotes",
             Self::WriteNote => "WriteNote",
         }
     }
@@ -124,6 +154,11 @@ enum Where {
 
 impl SilentPart {
     fn covers(&self, request: Request, namespace: &Where) -> bool {
+        // The rehearsal is the same request: whoever refuses the one refuses the other.
+        let request = match request {
+            Request::TryFinalizer => Request::RemoveFinalizer,
+            other => other,
+        };
         self.request.is_none_or(|silent| silent == request)
             && (self.namespace == Where::Anywhere || self.namespace == *namespace)
     }

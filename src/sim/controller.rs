@@ -28,11 +28,13 @@
 //! Each request to the world is one call of the [`Api`]. A future of [`Controller::work`] that is
 //! dropped is a process that was killed: [`Controller::restart`] is what comes after it.
 
+pub mod admission;
 mod api;
 mod cleanup;
 mod gates;
 mod ledger;
 mod memory;
+pub mod owners;
 mod pass;
 mod queue;
 mod simulated;
@@ -59,13 +61,15 @@ pub struct Flags {
     pub vpc_id: String,
     /// `--sync-period`: 10 hours.
     pub sync_period: SignedDuration,
+    /// Its version; before v3.5.0 it has one ledger in memory for `a/b-c` and `a-b/c`.
+    pub version: &'static str,
 }
 
 impl Flags {
     /// The defaults, in a VPC.
     pub fn new(vpc_id: &str) -> Self {
         let sync_period = SignedDuration::from_hours(10);
-        Self { max_targets: None, vpc_id: vpc_id.to_owned(), sync_period }
+        Self { max_targets: None, vpc_id: vpc_id.to_owned(), sync_period, version: "v3.5.0" }
     }
 }
 

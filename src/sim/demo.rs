@@ -9,7 +9,9 @@ use super::cluster::NewBinding;
 use super::elbv2::{Model, NewGroup, NewLoadBalancer, TargetRequest};
 use super::world::VPC;
 use crate::facts::Reconciler;
+use crate::objects::{Key, Kind};
 use crate::target::TargetGroupArn;
+use crate::{attributes, flag};
 
 /// The pods of each cluster: blue's are in all three zones, green's in the second and third.
 const BLUE: [&str; 3] = ["10.0.12.31", "10.0.76.84", "10.0.140.17"];
@@ -40,6 +42,10 @@ impl World {
             });
         }
         blue.with(|state| {
+            let service = Key::new(Kind::Service, "web", "shop");
+            state.annotate(&service, flag::SERVICE_ANNOTATION, "true");
+            let attributes = "deletion_protection.enabled=true";
+            state.annotate(&service, attributes::SERVICE_ANNOTATION, attributes);
             state.bind(
                 &NewBinding::new("web", "k8s-web-shop-8e21c40f7b", "shop", &group).generated(),
             );

@@ -23,6 +23,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub(in crate::sim) use self::attributes::DELETION_PROTECTION;
 pub use self::describe::{GroupFilter, ListenerFilter, LoadBalancerFilter, RuleFilter};
 pub use self::errors::ApiError;
 pub use self::health::{Condition, Described, TargetQuery};

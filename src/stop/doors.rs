@@ -4,19 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use futures::FutureExt;
+use serde_json::Value;
 
 use super::{Stop, Unheard};
 use crate::binding::{Binding, Flavour};
 use crate::change::{Manifest, Note};
-use crate::cluster::{Cluster, WriteError};
+use crate::cluster::{Cluster, StoredNote, WriteError};
 use crate::elbv2::{Access, CallError, LoadBalancers, Registration};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
 use crate::facts::{
-    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, Silence, SilenceReason,
-    TargetGroup,
+    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, ServerFacts, Silence,
+    SilenceReason, TargetGroup, Webhook,
 };
 use crate::ledger::Ledger;
+use crate::objects::{Key, Kind, Object, Patch};
+use crate::permissions::{Question, ServiceAccount};
 use crate::target::{Target, TargetDescription, TargetGroupArn};
 
 /// A door that is closed once somebody asked to stop.
@@ -129,6 +132,26 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         self.read(self.door.has_flag()).await
     }
 
+    async fn serves(&self, flavour: Flavour) -> Reading<bool> {
+        self.read(self.door.serves(flavour)).await
+    }
+
+    async fn webhook(&self) -> Reading<Webhook> {
+        self.read(self.door.webhook()).await
+    }
+
+    async fn server(&self) -> Reading<ServerFacts> {
+        self.read(self.door.server()).await
+    }
+
+    async fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> Reading<Vec<bool>> {
+        self.read(self.door.may(questions, service_account)).await
+    }
+
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
         self.read(self.door.services(namespace)).await
     }
@@ -164,6 +187,31 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         self.stop.call(self.door.ledgers(names)).await.unwrap_or_else(silent)
     }
 
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.read(self.door.object(key)).await
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.read(self.door.objects(kind, namespace)).await
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.read(self.door.ledger_names(namespace)).await
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.write(self.door.patch_object(patch, rehearse)).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.create_object(key, manifest, rehearse)).await
+    }
+
     async fn write_ledger(
         &self,
         namespace: &str,
@@ -190,6 +238,15 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         uid: &str,
     ) -> Result<(), WriteError> {
         self.write(self.door.remove_finalizer(namespace, name, uid)).await
+    }
+
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.write(self.door.may_remove_finalizer(namespace, name, uid)).await
     }
 
     async fn nudge(
@@ -223,6 +280,10 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
 
     async fn note(&self, namespace: &str, name: &str) -> Reading<Option<Note>> {
         self.read(self.door.note(namespace, name)).await
+    }
+
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.read(self.door.notes(namespace)).await
     }
 
     async fn write_note(
@@ -299,6 +360,14 @@ impl<L: LoadBalancers> LoadBalancers for Stoppable<'_, L> {
 
     async fn listeners(&self, access: &Access, arn: &str) -> Reading<Vec<Listener>> {
         self.read(self.door.listeners(access, arn)).await
+    }
+
+    async fn account_limits(
+        &self,
+        access: &Access,
+        account: &str,
+    ) -> Reading<BTreeMap<String, u64>> {
+        self.read(self.door.account_limits(access, account)).await
     }
 
     async fn register(

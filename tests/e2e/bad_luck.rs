@@ -237,5 +237,5 @@ async fn an_api_server_that_is_restarted_midway_loses_nothing() {
 async fn an_api_server_that_stops_answering_midway_loses_nothing() {
     let hold = async |blue: &mut Cluster| blue.pause_api_server();
     let said = survives(hold, async |blue| blue.resume_api_server()).await;
-    said.ends(3).says("its cluster did not answer");
+    said.ends(3).says("its cluster could not be read: failed to list").says("no answer within 3s");
 }

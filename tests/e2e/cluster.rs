@@ -316,9 +316,12 @@ async fn the_finalizer_goes_only_from_the_binding_that_is_being_deleted() {
     let stored = pair.blue.put(manifest.clone()).await;
     let uid = stored["metadata"]["uid"].as_str().expect("a UID");
     let remove = async |uid: &str| it.remove_finalizer("default", "web", uid).await;
+    let may_remove = async |uid: &str| it.may_remove_finalizer("default", "web", uid).await;
+    assert_eq!(may_remove(uid).await, Err(WriteError::Conflict), "nobody deleted it");
     assert_eq!(remove(uid).await, Err(WriteError::Conflict), "nobody deleted it");
     pair.blue.delete(&manifest).await;
     assert_eq!(remove("another").await, Ok(()));
+    assert_eq!(may_remove(uid).await, Ok(()), "it was only tried");
     let finalizers = async || {
         let stored = pair.blue.get(&manifest).await;
         stored.map_or(Value::Null, |stored| stored["metadata"]["finalizers"].clone())

@@ -1,12 +1,18 @@
 //! Findings that rest on what only a real API server can show: CronJobs, schemas, readiness gates, and
-//! a controller that skips what it should repair.
+//! a controller that skips what it should repair; and of the load balancers', as the wire tells them,
+//! with the lines beside them pasted.
 
+use mctg::sim::Trouble;
+use mctg::sim::elbv2::{ApiError, LoadBalancerFilter, Operation, Paging};
+use mctg::sim::faults::Fault;
 use serde_json::{Value, json};
 
 use crate::support::cluster::{Cluster, until};
+use crate::support::elbv2::Elbv2;
 use crate::support::objects::{binding, condition, controller, ledger, pod, slice};
 use crate::support::programs::Desk;
-use crate::support::shop::{BLUE, LOST, Shop, cron_job, node_of};
+use crate::support::servers::programs;
+use crate::support::shop::{BLUE, GREEN, LOST, Shop, cron_job, node_of};
 use crate::support::standin::StandIn;
 
 /// The findings of a document with this code.
@@ -135,4 +141,132 @@ async fn gates_and_rules_that_no_controller_sees_to_are_told() {
     shop.pair.blue.put(waiting).await;
     let status = shop.desk.mctg("status -o json").await.ended(1).json();
     assert_eq!(findings(&status, "MCTG307"), Vec::<&Value>::new());
+}
+
+/// The codes of what is worse than good to know.
+fn serious(document: &Value) -> Vec<&str> {
+    let findings = document["findings"].as_array().expect("findings").iter();
+    let serious = findings.filter(|finding| finding["severity"] != "info");
+    serious.filter_map(|finding| finding["code"].as_str()).collect()
+}
+
+/// Pastes a line of kubectl into a shell.
+async fn paste(shop: &Shop, line: &str) {
+    let rest = line.strip_prefix("kubectl ").expect("a line of kubectl");
+    let line = format!("{} {rest}", programs().kubectl.display());
+    shop.desk.start("/bin/sh".as_ref(), ["-c", &line]).finish().await.ended(0);
+}
+
+/// The only load balancer there is.
+fn load_balancer(elbv2: &Elbv2) -> String {
+    let found = elbv2.with(|model| {
+        model.describe_load_balancers(&LoadBalancerFilter::default(), &Paging::default())
+    });
+    let mut found = found.expect("all of them").items;
+    assert_eq!(found.len(), 1);
+    found.remove(0).arn
+}
+
+#[tokio::test]
+async fn a_group_whose_load_balancer_was_deleted_is_told_once() {
+    let shop = Shop::open().await;
+    let arn = load_balancer(&shop.elbv2);
+    shop.elbv2.with(|model| model.delete_load_balancer(&arn)).expect("it is not protected");
+    let run = shop.desk.mctg("status").await.ended(1);
+    assert!(run.stdout.starts_with("CRITICAL"), "{}", run.stdout);
+    let status = shop.desk.mctg("status -o json").await.ended(1).json();
+    let told = findings(&status, "MCTG401");
+    assert_eq!(told.len(), 1, "{status:#}");
+    assert_eq!(told[0]["targetGroupArn"], shop.group.as_str());
+    assert_eq!(serious(&status), ["MCTG401"], "the rest follows");
+}
+
+#[tokio::test]
+async fn a_zone_that_was_taken_off_the_load_balancer_is_told_with_its_targets() {
+    let shop = Shop::open().await;
+    let arn = load_balancer(&shop.elbv2);
+    shop.elbv2.with(|model| {
+        model.edit_load_balancer(&arn, |it| assert!(it.zones.remove("us-east-1c").is_some()));
+    });
+    let status = shop.desk.mctg("status -o json").await.ended(1).json();
+    let told = findings(&status, "MCTG405");
+    assert_eq!(told.len(), 1, "{status:#}");
+    let ids: Vec<_> =
+        told[0]["targets"].as_array().expect("a list").iter().map(|it| &it["id"]).collect();
+    assert_eq!(ids, [BLUE[2], GREEN[1]]);
+    let message = told[0]["message"].as_str().expect("a message");
+    assert!(message.starts_with("2 targets of blue, green get no traffic"), "{message}");
+    assert!(message.ends_with("It serves us-east-1a, us-east-1b."), "{message}");
+}
+
+#[tokio::test]
+async fn copied_stack_labels_and_rules_without_ports_are_mended_by_the_lines_beside_them() {
+    let shop = Shop::open().await;
+    let green = &shop.pair.green;
+    let mut named = controller("v3.5.0", 1, 1);
+    named["spec"]["template"]["spec"]["containers"][0]["args"] =
+        json!(["--cluster-name=green-eks"]);
+    green.put(named).await;
+    shop.elbv2.with(|model| {
+        model.edit_group(&shop.group, |group| {
+            group.tags.insert("elbv2.k8s.aws/cluster".to_owned(), "blue-eks".to_owned());
+        });
+    });
+    let mut copied = binding("default", "shop", shop.group.as_str());
+    copied["metadata"]["labels"] = json!({
+        "service.k8s.aws/stack-namespace": "default",
+        "service.k8s.aws/stack-name": "shop",
+        "app": "shop",
+    });
+    green.put(copied.clone()).await;
+    let mut open = binding("default", "shop", shop.group.as_str());
+    open["spec"]["networking"] = json!({ "ingress": [
+        { "from": [{ "ipBlock": { "cidr": "10.0.0.0/8" } }], "ports": [] },
+    ]});
+    shop.pair.blue.put(open.clone()).await;
+
+    let status = shop.desk.mctg("status -o json").await.json();
+    let fix = |code: &str| {
+        let told = findings(&status, code);
+        assert_eq!(told.len(), 1, "{code}: {status:#}");
+        told[0]["fix"].as_str().expect("a line to paste").to_owned()
+    };
+    paste(&shop, &fix("MCTG105")).await;
+    paste(&shop, &fix("MCTG109")).await;
+    let stored = green.get(&copied).await.expect("it is there");
+    assert_eq!(stored["metadata"]["labels"], json!({ "app": "shop" }));
+    let stored = shop.pair.blue.get(&open).await.expect("it is there");
+    let ports = &stored["spec"]["networking"]["ingress"][0]["ports"];
+    assert_eq!(ports, &json!([{ "protocol": "TCP", "port": 80 }]));
+    let status = shop.desk.mctg("status -o json").await.json();
+    for code in ["MCTG105", "MCTG109"] {
+        assert_eq!(findings(&status, code), Vec::<&Value>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_is_nearly_full_is_told_and_limits_that_may_not_be_read_are_no_harm() {
+    let shop = Shop::open().await;
+    shop.elbv2.with(|model| model.set_limit("targets-per-target-group", 6));
+    let status = shop.desk.mctg("status -o json").await.ended(1).json();
+    let told = findings(&status, "MCTG413");
+    assert_eq!(told.len(), 1, "{status:#}");
+    let message = told[0]["message"].as_str().expect("a message");
+    assert!(message.contains("has 5 of the 6 targets"), "{message}");
+
+    let server = shop.elbv2.server();
+    let user = "arn:aws:iam::111122223333:user/ci";
+    let action = Operation::DescribeAccountLimits;
+    let denied = ApiError::access_denied(user, action.as_str());
+    // Each context's credentials are tried.
+    for n in [1, 2] {
+        let trouble = Trouble::Refused(denied.clone());
+        server.fail_nth(Some(action), n, Fault::before(trouble));
+    }
+    server.clear_requests();
+    let status = shop.desk.mctg("status -o json").await.ended(0).json();
+    assert_eq!(status["complete"], true);
+    assert_eq!(serious(&status), Vec::<&str>::new());
+    assert!(server.count(action) > 0);
+    shop.elbv2.forget_faults();
 }

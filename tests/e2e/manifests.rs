@@ -6,6 +6,7 @@ use mctg::plan::ViaChoice;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::nudge::{FORGOTTEN, GONE};
 use crate::support::cluster::{Cluster, until};
 use crate::support::kubeconfig::Kubeconfig;
 use crate::support::objects::{binding, ledger, pod, service, slice};
@@ -147,8 +148,8 @@ struct Account {
 
 impl Account {
     /// Applies what is printed, and becomes its ServiceAccount.
-    async fn of(trouble: &Trouble, options: &str) -> Self {
-        let (shop, blue) = (&trouble.shop, &trouble.shop.pair.blue);
+    async fn of(shop: &Shop, options: &str) -> Self {
+        let blue = &shop.pair.blue;
         let mut roles = Vec::new();
         for object in printed(&shop.desk, options).await {
             blue.put(object.clone()).await;
@@ -206,6 +207,7 @@ impl Account {
 
 fn rules_of(roles: &[Value]) -> Vec<Granted> {
     let run = Run {
+        tells: false,
         writes: true,
         events: true,
         several_clusters: true,
@@ -299,7 +301,7 @@ fn texts(value: &Value) -> Vec<&str> {
 async fn every_rule_is_needed(options: &str, run: &str) {
     let trouble = Trouble::open().await;
     let blue = &trouble.shop.pair.blue;
-    let account = Account::of(&trouble, options).await;
+    let account = Account::of(&trouble.shop, options).await;
     let run =
         format!("reconcile --yes --wait=false --events --peers-kubeconfig peers -o json {run}");
 
@@ -360,13 +362,48 @@ async fn every_rule_for_named_bindings_is_needed() {
 }
 
 #[tokio::test]
+async fn a_nudge_needs_the_patch_of_bindings_and_says_so_where_that_is_missing() {
+    let shop = Shop::open().await;
+    let standin = shop.served().await;
+    shop.leave_stale(&standin).await;
+    standin.later(FORGOTTEN);
+    let account = Account::of(&shop, "--peers-secret peers").await;
+    let required = account.rules(Need::Required);
+    let is_patch =
+        |it: &Granted| it.permission.resource == "targetgroupbindings" && it.verb == "patch";
+    let (patch, rest): (Vec<Granted>, Vec<Granted>) = required.iter().cloned().partition(is_patch);
+    let [patch] = patch.as_slice() else { panic!("one rule: {patch:?}") };
+    account.grant(&shop.pair.blue, &rest).await;
+    let wrote = standin.writes();
+    let run = "reconcile --yes --wait=false --peers-kubeconfig peers -o json";
+    let failed = account.desk.mctg(run).await.ended(3);
+    let report = failed.json();
+    let step = &report["bindings"][0]["steps"][0];
+    assert_eq!(
+        (&step["action"], &step["result"]),
+        (&json!("nudge"), &json!("failed")),
+        "{report:#}"
+    );
+    let told = step["error"].as_str().unwrap_or_default();
+    assert!(told.contains(&patch.refusal()), "{told}");
+    standin.settled().await;
+    assert_eq!(standin.writes(), wrote);
+    assert!(shop.registered().contains(&GONE.to_owned()));
+
+    account.grant(&shop.pair.blue, &required).await;
+    account.desk.mctg(run).await.ended(0);
+    standin.settled().await;
+    assert!(!shop.registered().contains(&GONE.to_owned()));
+}
+
+#[tokio::test]
 async fn with_what_is_printed_every_option_works() {
     let trouble = Trouble::open().await;
     for (options, choice) in
         [("", ""), ("-n default", "-n default"), ("svc/shop fresh gone", "svc/shop fresh gone")]
     {
         trouble.renew().await;
-        let account = Account::of(&trouble, &format!("--peers-secret peers {options}")).await;
+        let account = Account::of(&trouble.shop, &format!("--peers-secret peers {options}")).await;
         for verb in [
             "status",
             "status --all --deep",
@@ -441,7 +478,7 @@ async fn what_is_printed_applies_as_it_is_and_its_pod_is_admitted() {
 async fn what_the_cron_job_runs_works_as_in_a_pod() {
     let trouble = Trouble::open().await;
     let (shop, blue) = (&trouble.shop, &trouble.shop.pair.blue);
-    let account = Account::of(&trouble, "--peers-secret peers").await;
+    let account = Account::of(&trouble.shop, "--peers-secret peers").await;
     let admin = shop.pair.kubeconfig().to_json();
     let ca = admin["clusters"][0]["cluster"]["certificate-authority"].as_str().expect("a file");
     let folder = account.desk.home().path().join("serviceaccount");

@@ -10,14 +10,14 @@ use crate::support::shop::{BLUE, FOREIGN, LOST, Shop, serve, targets};
 use crate::support::standin::StandIn;
 
 /// For longer than the controller remembers targets.
-const FORGOTTEN: Duration = Duration::from_secs(301);
+pub(crate) const FORGOTTEN: Duration = Duration::from_secs(301);
 
 /// What was a target of blue until somebody took it out, and its pod went.
-const GONE: &str = "10.0.140.17:80";
+pub(crate) const GONE: &str = "10.0.140.17:80";
 
 impl Shop {
     /// A shop whose controller in blue has all in sync, and has had for long.
-    async fn served(&self) -> StandIn<'_> {
+    pub(crate) async fn served(&self) -> StandIn<'_> {
         let standin = StandIn::start(&self.pair.blue, &self.elbv2).await;
         standin.settled().await;
         self.grow_old().await;
@@ -32,7 +32,7 @@ impl Shop {
 
     /// Leaves [`GONE`] stale where blue's controller does not see it: it was taken out behind its
     /// back, so that a pass left the ledger as it was, and was put back.
-    async fn leave_stale(&self, standin: &StandIn<'_>) {
+    pub(crate) async fn leave_stale(&self, standin: &StandIn<'_>) {
         self.elbv2.lose(&self.group, &[GONE]);
         standin.later(FORGOTTEN);
         serve(&self.pair.blue, "shop", &BLUE[..2]).await;

@@ -471,6 +471,53 @@ fn a_binding_that_is_being_deleted_goes_once_its_targets_and_its_ledger_have() {
 }
 
 #[test]
+fn the_ledger_stays_where_the_finalizer_could_not_go() {
+    let shop = Shop::new();
+    shop.blue.with(|state| state.delete_binding("web", "shop-http"));
+    let refusal = Silence::new(SilenceReason::ServerError, "failed calling webhook");
+    shop.blue.silence(Part::Requests(Request::RemoveFinalizer), refusal);
+    let ledger = Shop::ledger(&shop.blue);
+    for outcome in [Outcome::Partial, Outcome::Failed] {
+        let report = shop.reconcile(&["blue"]);
+        let binding = only(&report);
+        assert_eq!((binding.outcome, report.complete), (outcome, false));
+        assert_eq!(binding.reason.as_deref(), Some("failed calling webhook"));
+        let last = binding.steps.last().unwrap();
+        assert_eq!((last.action, last.result), (Action::RemoveFinalizer, StepResult::Failed));
+        assert_eq!(shop.registered(), "10.0.0.21", "its targets went");
+        assert_eq!(Shop::ledger(&shop.blue), ledger);
+        assert_eq!(shop.blue.count(Request::DeleteLedger), 0);
+    }
+    shop.blue.speak();
+    assert_eq!(only(&shop.reconcile(&["blue"])).outcome, Outcome::Applied);
+    assert_eq!(Shop::ledger(&shop.blue), None);
+    assert!(shop.blue.with(|state| state.binding_mut("web", "shop-http").is_none()));
+}
+
+#[test]
+fn without_its_service_a_ledger_goes_whatever_keeps_a_finalizer() {
+    let shop = Shop::new();
+    shop.blue.with(|state| state.services.clear());
+    shop.blue.silence(Part::Requests(Request::RemoveFinalizer), timeout());
+    assert_eq!(only(&shop.reconcile(&["blue"])).outcome, Outcome::Applied);
+    assert_eq!(Shop::ledger(&shop.blue), None);
+}
+
+#[test]
+fn why_a_cluster_fell_silent_before_the_second_reading_is_told() {
+    let shop = Shop::new();
+    shop.pod(&shop.blue, "10.0.128.11");
+    shop.blue.with(|state| state.remove_pod_at("10.0.0.11"));
+    let blue = shop.blue.clone();
+    before(&shop, "RegisterTargets", move || blue.silence(Part::Everything, timeout()));
+    let report = shop.reconcile(&["blue"]);
+    shop.world.steps().clear_hook();
+    let told = only(&report).reason.clone().unwrap_or_default();
+    assert!(told.ends_with("its cluster could not be read: no answer came in time"), "{told}");
+    assert_eq!(shop.registered(), "10.0.0.11 10.0.0.21 10.0.128.11 10.0.64.11");
+}
+
+#[test]
 fn the_finalizer_stays_while_somebody_else_writes_the_ledger() {
     let shop = Shop::new();
     shop.blue.with(|state| state.delete_binding("web", "shop-http"));

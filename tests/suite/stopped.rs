@@ -53,6 +53,7 @@ impl Shop {
                 alive: Aliveness::Alive,
                 evidence: "lease renewed 4 s ago".to_owned(),
                 cluster_name: None,
+                watch_namespace: None,
                 leads_since: Some(state.now()),
                 max_targets: None,
                 differs: Vec::new(),

@@ -32,6 +32,7 @@ pub(super) fn documents(subject: &Subject, args: &ManifestsArgs) -> Vec<Document
     let grants = grants(subject);
     let run = Run {
         writes: !args.reader,
+        tells: false,
         via: args.plan.via.into(),
         events: args.events,
         several_clusters: args.reader || args.peers_secret.is_some(),

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use mctg::report::{
-    BindingReport, BindingStatus, Changes, ItemReport, Reconcile, Status, UnclaimedReport,
+    BindingReport, BindingStatus, Changes, Check, CheckResult, ItemReport, Reconcile, Status,
+    UnclaimedReport,
 };
 use mctg::target::TargetGroupArn;
 use serde::Serialize;
@@ -43,6 +44,40 @@ struct StatusLine<'a> {
     target_group_arn: &'a TargetGroupArn,
     #[serde(flatten)]
     binding: &'a BindingStatus,
+}
+
+/// A line of `check -o jsonl`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckLine<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    observed_at: Timestamp,
+    complete: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    demo: bool,
+    #[serde(flatten)]
+    result: &'a CheckResult,
+}
+
+/// Writes a line for each result of a check.
+///
+/// # Errors
+///
+/// Passes on what the writer says.
+pub(crate) fn check_lines(report: &Check, out: &mut dyn Write) -> io::Result<()> {
+    for result in &report.results {
+        let line = CheckLine {
+            api_version: report.api_version,
+            kind: report.kind,
+            observed_at: report.observed_at,
+            complete: report.complete,
+            demo: report.demo,
+            result,
+        };
+        self::line(&line, out)?;
+    }
+    Ok(())
 }
 
 /// A binding's line of `reconcile -o jsonl`.

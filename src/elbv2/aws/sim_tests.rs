@@ -68,6 +68,10 @@ async fn both_faces_of_the_model_describe_the_same() {
         assert_eq!(attributes, model.load_balancer_attributes(&access, arn).await);
     }
     assert_eq!(aws.tags(&access, &asked).await, model.tags(&access, &asked).await);
+    world.load_balancers().with(|model| model.settings.page_size_max = 2);
+    let limits = aws.account_limits(&access, group.account()).await;
+    assert_eq!(limits.as_ref().map(BTreeMap::len), Ok(7), "every page of them");
+    assert_eq!(limits, model.account_limits(&access, group.account()).await);
     assert_eq!(
         aws.target_group_attributes(&access, &group).await,
         model.target_group_attributes(&access, &group).await

@@ -741,6 +741,21 @@ async fn attributes_are_read_by_key() {
     assert_eq!(aws.target_group_attributes(&access, &group).await, Ok(expected));
 }
 
+#[tokio::test]
+async fn a_limit_that_is_no_number_is_not_known() {
+    let server = Server::start(|request| {
+        result(
+            request.action(),
+            "<Limits><member><Name>targets-per-target-group</Name><Max>1000</Max></member>\
+             <member><Name>target-groups</Name><Max>many</Max></member>\
+             <member><Name>rules</Name></member></Limits>",
+        )
+    })
+    .await;
+    let limits = server.load_balancers().account_limits(&access(), "111122223333").await;
+    assert_eq!(limits, Ok([("targets-per-target-group".to_owned(), 1_000)].into()));
+}
+
 async fn registering(code: &'static str, message: &'static str) -> CallError {
     let server = Server::start(move |_| refusal(400, code, message)).await;
     let target = Registration { target: Target::new("10.130.6.97", 80), availability_zone: None };

@@ -122,6 +122,28 @@ fn a_ledger_that_somebody_else_wrote_since_the_controller_leads_is_beyond_it() {
 }
 
 #[test]
+fn a_ledger_that_an_old_controller_cannot_tell_from_another_is_beyond_it() {
+    let named_alike = |namespace: &str, version: Option<&str>| {
+        let mut world = alive("1 3", "1 2", "1 2 3")
+            .with_controller(|controller| controller.version = version.map(str::to_owned))
+            .with(|binding| binding.binding.name = "a-shop".to_owned());
+        let own = world.last().bindings().next().unwrap().binding.clone();
+        let mut other = own.clone();
+        (other.namespace, other.name) = (namespace.to_owned(), "shop".to_owned());
+        world.last().namesakes = crate::ledger::namesakes([&own, &other].into_iter());
+        watched(world)
+    };
+    let deferred = format!("Register 2 Deferred{LBC}, Deregister 3 Deferred{LBC}");
+    for version in [Some("v3.4.3"), None] {
+        assert_eq!(blue(&named_alike("web-a", version)), deferred);
+        let told = obstacle(&named_alike("web-a", version));
+        assert!(told.contains("web-a/shop") && told.ends_with("to v3.5.0"), "{told}");
+    }
+    assert_eq!(blue(&named_alike("web-a", Some("v3.5.0"))), "+2, nudge +[] -[3]");
+    assert_eq!(blue(&named_alike("web-b", Some("v3.4.3"))), "+2, nudge +[] -[3]");
+}
+
+#[test]
 fn differences_of_the_ledger_alone_are_beyond_a_nudge() {
     // 2 is untracked, 9 a phantom.
     let world = watched(alive("1 2", "1 2", "1 9"));

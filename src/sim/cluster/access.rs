@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::state::{SimPod, StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
 use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
 use crate::change::{Manifest, Note};
-use crate::cluster::{Cluster as Door, WriteError};
+use crate::cluster::{Cluster as Door, StoredNote, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use crate::events::Event;
-use crate::facts::{Controller, LedgerFault, Reading, Reconciler, Silence, SilenceReason};
+use crate::facts::{
+    Controller, LedgerFault, Reading, Reconciler, ServerFacts, Silence, SilenceReason, Webhook,
+};
 use crate::ledger::{self, Ledger};
+use crate::objects::{Key, Kind, Object, Patch};
+use crate::permissions::{Question, ServiceAccount};
 use crate::target::Target;
 
 impl From<Option<&str>> for Where {
@@ -64,6 +70,41 @@ impl Door for Cluster {
 
     async fn has_flag(&self) -> Reading<bool> {
         self.read(Request::Schema, Where::AllNamespaces, |state| state.has_flag).await
+    }
+
+    async fn serves(&self, flavour: Flavour) -> Reading<bool> {
+        self.read(Request::Types, Where::AllNamespaces, |state| match flavour {
+            Flavour::LoadBalancerController => !state.is_without_type,
+            Flavour::AutoMode => state.bindings(flavour).next().is_some(),
+        })
+        .await
+    }
+
+    async fn webhook(&self) -> Reading<Webhook> {
+        self.read(Request::Webhook, Where::AllNamespaces, |state| state.webhook.clone()).await
+    }
+
+    async fn server(&self) -> Reading<ServerFacts> {
+        self.read(Request::Server, Where::AllNamespaces, |state| ServerFacts {
+            version: "v1.35.0".to_owned(),
+            now: Some(state.now() + state.clock_ahead),
+        })
+        .await
+    }
+
+    async fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> Reading<Vec<bool>> {
+        self.read(Request::May, Where::AllNamespaces, |state| {
+            let who = service_account.map(ToString::to_string).unwrap_or_default();
+            let denied = |question: &Question| {
+                state.denied.contains(&(who.clone(), question.resource_and_verb()))
+            };
+            questions.iter().map(|question| !denied(question)).collect()
+        })
+        .await
     }
 
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
@@ -135,6 +176,55 @@ impl Door for Cluster {
             ledgers.insert((namespace.clone(), name.clone()), ledger);
         }
         ledgers
+    }
+
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        let namespace = Some(key.namespace.as_str()).filter(|it| !it.is_empty()).into();
+        self.read(Request::ReadObject, namespace, |state| state.object(key)).await
+    }
+
+    async fn objects(&self, kind: Kind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.read(Request::ListObjects, namespace.into(), |state| {
+            let asked = |it: &Object| namespace.is_none_or(|ns| it.key.namespace == ns);
+            state.objects(kind).into_iter().filter(asked).collect()
+        })
+        .await
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.read(Request::LedgerNames, Some(namespace).into(), |state| {
+            let names = state.ledgers.keys().filter_map(|key| key.split_once('/'));
+            let own =
+                names.filter(|(ns, name)| *ns == namespace && ledger::binding_of(name).is_some());
+            own.map(|(_, name)| name.to_owned()).collect()
+        })
+        .await
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        let namespace = Some(patch.key.namespace.as_str()).filter(|it| !it.is_empty()).into();
+        self.call(Request::PatchObject, namespace, |state| {
+            state.patch_object(patch, rehearse).ok_or(WriteError::Conflict)
+        })
+        .await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.call(Request::CreateObject, Some(key.namespace.as_str()).into(), |state| {
+            if state.object(key).is_some() {
+                return Err(WriteError::Conflict);
+            }
+            if !rehearse {
+                state.put_object(Object::new(key.clone(), manifest["spec"].clone()));
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn write_ledger(
@@ -278,6 +368,18 @@ impl Door for Cluster {
         .await
     }
 
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.read(Request::ReadNotes, namespace.into(), |state| {
+            let all = state.notes.iter().filter_map(|(key, note)| {
+                let (namespace, name) = key.split_once('/')?;
+                let (namespace, name) = (namespace.to_owned(), name.to_owned());
+                Some(StoredNote { namespace, name, note: note.clone() })
+            });
+            all.filter(|stored| namespace.is_none_or(|only| only == stored.namespace)).collect()
+        })
+        .await
+    }
+
     async fn write_note(
         &self,
         namespace: &str,
@@ -294,6 +396,22 @@ impl Door for Cluster {
                 state.put_note(namespace, name, &note.data);
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.call(Request::TryFinalizer, Some(namespace).into(), |state| {
+            let binding = state.binding_mut(namespace, name);
+            match binding.filter(|binding| binding.uid == uid && binding.has_finalizer) {
+                Some(binding) if !binding.is_being_deleted() => Err(WriteError::Conflict),
+                _ => Ok(()),
+            }
         })
         .await
     }

@@ -14,7 +14,8 @@ use crate::endpoints::{
     ServiceType, SliceEndpoint, SlicePort,
 };
 use crate::events::Event;
-use crate::facts::{Controller, Reconciler};
+use crate::facts::{Controller, Reconciler, Webhook};
+use crate::objects::Object;
 use crate::sim::world::zone_of;
 use crate::target::TargetGroupArn;
 
@@ -46,15 +47,35 @@ pub struct ClusterState {
     /// Whether its type TargetGroupBinding has the multi-cluster flag.
     #[serde(default = "yes")]
     pub has_flag: bool,
+    /// Whether it lacks that type altogether.
+    #[serde(default)]
+    pub is_without_type: bool,
+    /// Who answers when a binding is created or updated.
+    #[serde(default = "nobody_asked")]
+    pub webhook: Webhook,
+    /// How far its API server's clock is ahead of the world's.
+    #[serde(default)]
+    pub clock_ahead: SignedDuration,
+    /// What is forbidden: by whom (`""` is whoever asks, else `namespace/name` of a ServiceAccount) and
+    /// what (`resource.group:verb`).
+    #[serde(default)]
+    pub denied: BTreeSet<(String, String)>,
     /// The events of this program.
     #[serde(default)]
     pub events: BTreeMap<String, StoredEvent>,
+    /// The objects around bindings, by kind, namespace and name. A Service without one is a plain one.
+    #[serde(default)]
+    pub(super) objects: BTreeMap<String, Object>,
     now: Timestamp,
-    sequence: u64,
+    pub(super) sequence: u64,
 }
 
 fn yes() -> bool {
     true
+}
+
+fn nobody_asked() -> Webhook {
+    Webhook::Absent
 }
 
 /// An event, as it happened last, and how often it did.
@@ -199,7 +220,12 @@ impl ClusterState {
             controllers: Vec::new(),
             reconcilers: Vec::new(),
             has_flag: true,
+            is_without_type: false,
+            webhook: Webhook::Absent,
+            clock_ahead: SignedDuration::ZERO,
+            denied: BTreeSet::new(),
             events: BTreeMap::new(),
+            objects: BTreeMap::new(),
             now,
             sequence: 0,
         }
@@ -345,6 +371,7 @@ impl ClusterState {
             changed_at: Some(self.now),
             deleted_at: None,
             has_finalizer: false,
+            failure: None,
             labels: new.labels.clone(),
             annotations: BTreeMap::new(),
             spec: new.spec.clone(),
@@ -505,7 +532,7 @@ fn family_of(address: &str) -> AddressFamily {
 }
 
 /// Makes a UID that is the same in every run (FNV-1a of what it is for).
-fn uid(of: &str) -> String {
+pub(super) fn uid(of: &str) -> String {
     let hash = of.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -110,11 +110,14 @@ async fn a_deleted_binding_stays_while_its_finalizer_holds_it() {
         binding.has_finalizer = true;
         binding.uid.clone()
     });
+    let before = blue.may_remove_finalizer("web", "shop-http", &uid).await;
+    assert_eq!(before, Err(WriteError::Conflict), "it is not being deleted");
     let before = blue.remove_finalizer("web", "shop-http", &uid).await;
     assert_eq!(before, Err(WriteError::Conflict), "it is not being deleted");
     blue.with(|state| state.delete_binding("web", "shop-http"));
     let bindings = blue.bindings(Flavour::LoadBalancerController, Some("web")).await.unwrap();
     assert!(bindings[0].is_being_deleted());
+    blue.may_remove_finalizer("web", "shop-http", &uid).await.unwrap();
     blue.remove_finalizer("web", "shop-http", "another").await.unwrap();
     assert_eq!(blue.with(|state| state.bindings(Flavour::LoadBalancerController).count()), 1);
     blue.remove_finalizer("web", "shop-http", &uid).await.unwrap();

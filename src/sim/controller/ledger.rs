@@ -7,6 +7,7 @@ use super::api::{Api, Failure};
 use super::memory::Listed;
 use super::pass::Pass;
 use crate::endpoints::Endpoints;
+use crate::facts;
 use crate::ledger;
 
 impl<A: Api> Pass<'_, A> {
@@ -34,14 +35,15 @@ impl<A: Api> Pass<'_, A> {
 
     /// The ledger: as remembered, else as stored, and remembered from then on.
     async fn ledger(&self) -> Result<Option<BTreeSet<String>>, Failure> {
-        if let Some(known) = self.remember(|memory| memory.ledgers.get(self.key).cloned()) {
+        if let Some(known) = self.remember(|memory| memory.ledgers.get(&self.memory_key()).cloned())
+        {
             return Ok(Some(known));
         }
         let (namespace, name) = (&self.key.0, self.ledger_name());
         let Some(text) = self.api().read_ledger(namespace, &name).await? else { return Ok(None) };
         let entries = text.split(',').filter(|_| !text.is_empty());
         let tracked: BTreeSet<String> = entries.map(str::to_owned).collect();
-        self.remember(|memory| memory.ledgers.insert(self.key.clone(), tracked.clone()));
+        self.remember(|memory| memory.ledgers.insert(self.memory_key(), tracked.clone()));
         Ok(Some(tracked))
     }
 
@@ -52,7 +54,7 @@ impl<A: Api> Pass<'_, A> {
         asked: bool,
         endpoints: &Endpoints,
     ) -> Result<(), Failure> {
-        let is_known = self.remember(|memory| memory.ledgers.contains_key(self.key));
+        let is_known = self.remember(|memory| memory.ledgers.contains_key(&self.memory_key()));
         if !self.is_shared() || (!asked && is_known) {
             return Ok(());
         }
@@ -66,20 +68,30 @@ impl<A: Api> Pass<'_, A> {
             }
             updated => updated?,
         }
-        self.remember(|memory| memory.ledgers.insert(self.key.clone(), tracked));
+        self.remember(|memory| memory.ledgers.insert(self.memory_key(), tracked));
         Ok(())
     }
 
     /// Forgets the ledger, whatever the flag says; deletes it only with the flag, so that turning it
     /// off leaves an orphan.
     pub(super) async fn drop_ledger(&self) -> Result<(), Failure> {
-        self.remember(|memory| memory.ledgers.remove(self.key));
+        self.remember(|memory| memory.ledgers.remove(&self.memory_key()));
         if !self.is_shared() {
             return Ok(());
         }
         match self.api().delete_ledger(&self.key.0, &self.ledger_name()).await {
             Err(failure) if failure.is_not_found() => Ok(()),
             deleted => deleted,
+        }
+    }
+
+    /// Where the ledger is in memory: before v3.5.0 some bindings share a place.
+    fn memory_key(&self) -> String {
+        let (namespace, name) = self.key;
+        let version = facts::release(self.controller.flags.version);
+        match version.is_some_and(|version| version < ledger::TOLD_APART_SINCE) {
+            true => ledger::memory_key(namespace, name),
+            false => format!("{namespace}/{name}"),
         }
     }
 

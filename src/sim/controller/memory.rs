@@ -14,7 +14,7 @@ use crate::target::{Health, HealthState, Target, TargetDescription};
 pub(super) struct Memory {
     pub(super) leads_since: Timestamp,
     /// The ledgers as read or written last: what is here is never read again (`facts/lbc.md` 2.1).
-    pub(super) ledgers: BTreeMap<Key, BTreeSet<String>>,
+    pub(super) ledgers: BTreeMap<String, BTreeSet<String>>,
     /// The targets of groups, by ARN: for five minutes (2.2).
     pub(super) targets: Expiring<String, Vec<Listed>>,
     /// The address ranges of VPCs: for ten minutes; none where a role cannot see it: for five (4).

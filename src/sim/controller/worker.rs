@@ -72,11 +72,12 @@ impl Worker {
                 }
                 None => state.controllers.push(facts::Controller {
                     flavour: Flavour::LoadBalancerController,
-                    version: Some("v3.5.0".to_owned()),
+                    version: Some(self.controller.flags().version.to_owned()),
                     alive: Aliveness::Alive,
                     is_down: false,
                     evidence: "Lease renewed 0 s ago".to_owned(),
                     cluster_name: None,
+                    watch_namespace: None,
                     leads_since,
                     max_targets,
                     sync_period,

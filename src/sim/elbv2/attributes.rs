@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{NewGroup, NewLoadBalancer};
 
 /// The attribute that keeps a load balancer from being deleted.
-pub(super) const DELETION_PROTECTION: &str = "deletion_protection.enabled";
+pub(in crate::sim) const DELETION_PROTECTION: &str = "deletion_protection.enabled";
 
 /// The attributes of a new target group.
 pub(super) fn group_attributes(new: &NewGroup) -> BTreeMap<String, String> {

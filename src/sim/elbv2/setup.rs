@@ -337,6 +337,31 @@ impl Model {
         self.settle();
     }
 
+    /// The groups.
+    pub(in crate::sim) fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    /// The load balancers.
+    pub(in crate::sim) fn load_balancers(&self) -> impl Iterator<Item = &LoadBalancer> {
+        self.load_balancers.values()
+    }
+
+    /// The listeners of a load balancer.
+    pub(in crate::sim) fn listeners_of(&self, arn: &str) -> impl Iterator<Item = &Listener> {
+        self.listeners.values().filter(move |listener| listener.load_balancer_arn == arn)
+    }
+
+    /// A listener.
+    pub(in crate::sim) fn listener_of(&self, arn: &str) -> Option<&Listener> {
+        self.listeners.get(arn)
+    }
+
+    /// The rules of a listener.
+    pub(in crate::sim) fn rules_of(&self, arn: &str) -> impl Iterator<Item = &Rule> {
+        self.rules.values().filter(move |rule| rule.listener_arn == arn)
+    }
+
     /// Decides how an address, an instance id or an `id:port` answers its checks.
     pub fn set_condition(&mut self, id: &str, condition: Condition) {
         self.conditions.insert(id.to_owned(), condition);

@@ -224,6 +224,19 @@ impl Door for LoadBalancers {
         Ok(listeners)
     }
 
+    async fn account_limits(
+        &self,
+        access: &Access,
+        _account: &str,
+    ) -> Reading<BTreeMap<String, u64>> {
+        let operation = Operation::DescribeAccountLimits;
+        let limits = self
+            .ask_all(access, operation, |model, paging| model.describe_account_limits(paging))
+            .await
+            .map_err(|lost| silence(operation, lost))?;
+        Ok(limits.into_iter().map(|(name, max)| (name, u64::from(max))).collect())
+    }
+
     async fn register(
         &self,
         access: &Access,

@@ -323,7 +323,18 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
 }
 
 /// The kinds that tests use: API version, kind, plural; cleared away between two tests.
-const KINDS: [(&str, &str, &str); 20] = [
+const KINDS: [(&str, &str, &str); 28] = [
+    // First: what they refuse could not be cleared away.
+    (
+        "admissionregistration.k8s.io/v1",
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+    ),
+    (
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+    ),
     ("elbv2.k8s.aws/v1beta1", "TargetGroupBinding", "targetgroupbindings"),
     ("eks.amazonaws.com/v1", "TargetGroupBinding", "targetgroupbindings"),
     ("v1", "Pod", "pods"),
@@ -334,6 +345,13 @@ const KINDS: [(&str, &str, &str); 20] = [
     ("batch/v1", "CronJob", "cronjobs"),
     ("coordination.k8s.io/v1", "Lease", "leases"),
     ("networking.k8s.io/v1", "Ingress", "ingresses"),
+    ("networking.k8s.io/v1", "IngressClass", "ingressclasses"),
+    ("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
+    ("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
+    ("gateway.networking.k8s.io/v1alpha2", "TCPRoute", "tcproutes"),
+    ("gateway.k8s.aws/v1", "TargetGroupConfiguration", "targetgroupconfigurations"),
+    ("gateway.k8s.aws/v1", "LoadBalancerConfiguration", "loadbalancerconfigurations"),
     ("v1", "ServiceAccount", "serviceaccounts"),
     ("v1", "Event", "events"),
     ("rbac.authorization.k8s.io/v1", "Role", "roles"),
@@ -342,19 +360,17 @@ const KINDS: [(&str, &str, &str); 20] = [
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings"),
     ("v1", "Node", "nodes"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
-    (
-        "admissionregistration.k8s.io/v1",
-        "ValidatingWebhookConfiguration",
-        "validatingwebhookconfigurations",
-    ),
     // Last: what is in them has to go first.
     ("v1", "Namespace", "namespaces"),
 ];
 
-const CLUSTER_SCOPED: [&str; 6] = [
+const CLUSTER_SCOPED: [&str; 9] = [
     "ClusterRole",
     "ClusterRoleBinding",
     "CustomResourceDefinition",
+    "GatewayClass",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
     "Namespace",
     "Node",
     "ValidatingWebhookConfiguration",
@@ -402,11 +418,28 @@ impl Cluster {
         Ok(serde_json::to_value(stored.map_err(refusal)?).expect("objects are JSON"))
     }
 
+    /// Creates an object in the API server's dry run: as it would be stored.
+    pub(crate) async fn rehearse(&self, manifest: &Value) -> Result<Value, String> {
+        let object = serde_json::from_value(manifest.clone()).expect("a manifest is an object");
+        let params = PostParams { dry_run: true, ..PostParams::default() };
+        let stored = self.api(&Place::of(manifest)).create(&params, &object).await;
+        Ok(serde_json::to_value(stored.map_err(refusal)?).expect("objects are JSON"))
+    }
+
     /// Reads the object that has the manifest's kind, namespace and name, if it is there.
     pub(crate) async fn get(&self, manifest: &Value) -> Option<Value> {
         let at = Place::of(manifest);
         let object = self.api(&at).get_opt(&at.name).await.expect("the administrator may read");
         object.map(|object| serde_json::to_value(object).expect("objects are JSON"))
+    }
+
+    /// All objects of a manifest's kind in its namespace.
+    pub(crate) async fn list(&self, like: &Value) -> Vec<Value> {
+        let mut at = Place::of(like);
+        at.name.clear();
+        let listed = self.api(&at).list(&ListParams::default()).await;
+        let listed = listed.expect("the administrator may list").into_iter();
+        listed.map(|object| serde_json::to_value(object).expect("objects are JSON")).collect()
     }
 
     /// Deletes the object that has the manifest's kind, namespace and name, with no grace period.
@@ -437,9 +470,12 @@ impl Cluster {
         for (api_version, kind, plural) in KINDS {
             let api: Api<DynamicObject> =
                 Api::all_with(self.client.clone(), &resource(api_version, kind, plural));
-            for object in
-                api.list(&ListParams::default()).await.expect("the administrator may list")
-            {
+            let listed = match api.list(&ListParams::default()).await {
+                // Not every cluster has Gateway API.
+                Err(kube::Error::Api(status)) if status.code == 404 => continue,
+                listed => listed.expect("the administrator may list"),
+            };
+            for object in listed {
                 let metadata = object.metadata;
                 let (namespace, name) =
                     (metadata.namespace, metadata.name.expect("objects have names"));
@@ -506,12 +542,26 @@ impl Cluster {
             let api = self.api(&at);
             if held {
                 let free = json!({ "metadata": { "finalizers": null } });
-                let _ = api.patch(&at.name, &PatchParams::default(), &Patch::Merge(free)).await;
+                // A webhook that is gone is still asked for a moment.
+                until("nothing holds it", async || {
+                    let free = Patch::Merge(&free);
+                    match api.patch(&at.name, &PatchParams::default(), &free).await {
+                        Err(kube::Error::Api(status)) => status.code == 404,
+                        answer => answer.is_ok(),
+                    }
+                })
+                .await;
             }
             // What was being deleted went with its finalizers.
             let _ = api.delete(&at.name, &DeleteParams::default().grace_period(0)).await;
-            if kind == "Namespace" {
-                self.finalize_namespace(&at.name).await;
+            match kind {
+                "Namespace" => self.finalize_namespace(&at.name).await,
+                // The next one of this name would be deleted in its place.
+                "CustomResourceDefinition" => {
+                    let gone = async || matches!(api.get_opt(&at.name).await, Ok(None));
+                    until("the type is gone", gone).await;
+                }
+                _ => {}
             }
         }
     }

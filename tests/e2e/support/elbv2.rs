@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mctg::sim::elbv2::{Model, NewGroup, NewLoadBalancer, TargetRequest};
+use mctg::sim::steps::Steps;
 use mctg::sim::wire::{self, Server};
 use mctg::sim::world::VPC;
 use mctg::sim::{LoadBalancers, World};
@@ -48,6 +49,11 @@ impl Elbv2 {
     /// The model, for another face of it.
     pub(crate) fn load_balancers(&self) -> LoadBalancers {
         self.world.load_balancers()
+    }
+
+    /// The steps that every call passes, whoever makes it.
+    pub(crate) fn steps(&self) -> &Steps {
+        self.world.steps()
     }
 
     /// Looks at or changes the model behind everybody's back.

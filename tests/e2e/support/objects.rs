@@ -137,6 +137,29 @@ pub(crate) fn controller(version: &str, replicas: u32, ready: u32) -> Value {
     })
 }
 
+/// What the controller's chart leaves in the way of every change of a binding; `client` says where its
+/// webhook is.
+pub(crate) fn webhook(client: &Value) -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": { "name": "aws-load-balancer-webhook" },
+        "webhooks": [{
+            "name": "vtargetgroupbinding.elbv2.k8s.aws",
+            "admissionReviewVersions": ["v1", "v1beta1"],
+            "clientConfig": client,
+            "failurePolicy": "Fail",
+            "sideEffects": "None",
+            "rules": [{
+                "apiGroups": ["elbv2.k8s.aws"],
+                "apiVersions": ["v1beta1"],
+                "operations": ["CREATE", "UPDATE"],
+                "resources": ["targetgroupbindings"],
+            }],
+        }],
+    })
+}
+
 /// The controller's Lease, renewed at a time (RFC 3339 with microseconds).
 pub(crate) fn lease(renewed: &str) -> Value {
     json!({

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::kubeconfig::Kubeconfig;
 use super::scratch::Scratch;
 use super::servers::programs;
+use super::terminal::AtTerminal;
 
 /// A program that takes longer is killed and the test fails.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -92,6 +93,14 @@ impl Desk {
     /// Starts the plugin, to be killed or interrupted midway.
     pub(crate) fn start_mctg(&self, args: &str) -> Running {
         self.start(Path::new(MCTG), args.split_whitespace())
+    }
+
+    /// Starts the plugin at a terminal, where it can ask.
+    pub(crate) fn start_at_terminal(&self, args: &str) -> AtTerminal {
+        let mut command = std::process::Command::new(MCTG);
+        command.args(args.split_whitespace()).env_clear().envs(&self.env);
+        command.env("TERM", "dumb").current_dir(self.home.path());
+        AtTerminal::start(command)
     }
 
     /// Starts an example of the package.

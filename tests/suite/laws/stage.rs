@@ -524,6 +524,7 @@ fn controllers(alive: Aliveness) -> Vec<Controller> {
         is_down: false,
         evidence: String::new(),
         cluster_name: None,
+        watch_namespace: None,
         leads_since: None,
         max_targets: None,
         sync_period: None,

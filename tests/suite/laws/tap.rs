@@ -7,14 +7,17 @@ use std::task::Poll;
 
 use mctg::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
 use mctg::change::{Manifest, Note};
-use mctg::cluster::{Cluster, WriteError};
+use mctg::cluster::{Cluster, StoredNote, WriteError};
 use mctg::elbv2::{Access, CallError, LoadBalancers, Registration};
 use mctg::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
 use mctg::events::Event;
 use mctg::facts::{
-    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, TargetGroup,
+    Controller, LedgerFault, Listener, LoadBalancer, Reading, Reconciler, ServerFacts, TargetGroup,
+    Webhook,
 };
 use mctg::ledger::Ledger;
+use mctg::objects::{Key, Kind as ObjectKind, Object, Patch};
+use mctg::permissions::{Question, ServiceAccount};
 use mctg::plan::Plan;
 use mctg::sim;
 use mctg::sim::cluster::Request;
@@ -213,6 +216,26 @@ impl Cluster for ClusterDoor {
         self.inner.has_flag().await
     }
 
+    async fn serves(&self, flavour: Flavour) -> Reading<bool> {
+        self.inner.serves(flavour).await
+    }
+
+    async fn webhook(&self) -> Reading<Webhook> {
+        self.inner.webhook().await
+    }
+
+    async fn server(&self) -> Reading<ServerFacts> {
+        self.inner.server().await
+    }
+
+    async fn may(
+        &self,
+        questions: &[Question],
+        service_account: Option<&ServiceAccount>,
+    ) -> Reading<Vec<bool>> {
+        self.inner.may(questions, service_account).await
+    }
+
     async fn services(&self, namespace: &str) -> Reading<Vec<Service>> {
         read!(self, Request::Services, Some(namespace), self.inner.services(namespace))
     }
@@ -252,6 +275,31 @@ impl Cluster for ClusterDoor {
         }
         self.line.step().await;
         answer
+    }
+
+    async fn object(&self, key: &Key) -> Reading<Option<Object>> {
+        self.inner.object(key).await
+    }
+
+    async fn objects(&self, kind: ObjectKind, namespace: Option<&str>) -> Reading<Vec<Object>> {
+        self.inner.objects(kind, namespace).await
+    }
+
+    async fn ledger_names(&self, namespace: &str) -> Reading<Vec<String>> {
+        self.inner.ledger_names(namespace).await
+    }
+
+    async fn patch_object(&self, patch: &Patch, rehearse: bool) -> Result<Object, WriteError> {
+        self.inner.patch_object(patch, rehearse).await
+    }
+
+    async fn create_object(
+        &self,
+        key: &Key,
+        manifest: &serde_json::Value,
+        rehearse: bool,
+    ) -> Result<(), WriteError> {
+        self.inner.create_object(key, manifest, rehearse).await
     }
 
     async fn write_ledger(
@@ -367,6 +415,10 @@ impl Cluster for ClusterDoor {
         self.inner.note(namespace, name).await
     }
 
+    async fn notes(&self, namespace: Option<&str>) -> Reading<Vec<StoredNote>> {
+        self.inner.notes(namespace).await
+    }
+
     async fn write_note(
         &self,
         namespace: &str,
@@ -375,6 +427,18 @@ impl Cluster for ClusterDoor {
         rehearse: bool,
     ) -> Result<(), WriteError> {
         self.inner.write_note(namespace, name, note, rehearse).await
+    }
+
+    async fn may_remove_finalizer(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        self.line.step().await;
+        let answer = self.inner.may_remove_finalizer(namespace, name, uid).await;
+        self.line.step().await;
+        answer
     }
 
     async fn record_event(&self, event: &Event) -> Result<(), WriteError> {
@@ -488,6 +552,14 @@ impl LoadBalancers for ElbDoor {
 
     async fn listeners(&self, access: &Access, arn: &str) -> Reading<Vec<Listener>> {
         self.inner.listeners(access, arn).await
+    }
+
+    async fn account_limits(
+        &self,
+        access: &Access,
+        account: &str,
+    ) -> Reading<BTreeMap<String, u64>> {
+        self.inner.account_limits(access, account).await
     }
 
     async fn register(

@@ -260,3 +260,22 @@ fn what_others_wrote_is_seen_until_it_writes_something_else() {
     stage.run();
     assert_eq!(foreign(&stage), None);
 }
+
+#[test]
+fn before_3_5_0_two_bindings_whose_names_join_alike_go_by_one_ledger_in_memory() {
+    let left = |version: &'static str| {
+        let mut stage = Stage::with_flags(|flags| flags.version = version);
+        stage.run();
+        let group = stage.group.clone();
+        stage.state(|state| {
+            state.add_service("web-shop", "cart", 80, 8080);
+            state.add_pod("web-shop", "cart", "10.0.0.31");
+            state.bind(&NewBinding::new("web-shop", "http", "cart", &group));
+        });
+        stage.wait(300);
+        stage.run();
+        stage.registered()
+    };
+    assert_eq!(left("v3.5.0"), ["10.0.0.11", "10.0.0.31", "10.0.64.11"]);
+    assert_eq!(left("v3.4.3"), ["10.0.0.31"], "it deregisters by the other's ledger");
+}

@@ -28,7 +28,7 @@ use mctg::target::{Health, HealthState, Target, TargetDescription};
 use serde_json::{Value, json};
 
 /// The field manager of its writes (`facts/lbc.md` 6).
-const MANAGER: &str = "controller";
+pub(super) const MANAGER: &str = "controller";
 
 /// A kube-apiserver and an ELBv2 endpoint.
 pub(super) struct Door {
@@ -62,9 +62,7 @@ impl Door {
     }
 
     fn bindings(&self, namespace: &str) -> KubeApi<DynamicObject> {
-        let kind = GroupVersionKind::gvk("elbv2.k8s.aws", "v1beta1", "TargetGroupBinding");
-        let resource = ApiResource::from_gvk_with_plural(&kind, "targetgroupbindings");
-        KubeApi::namespaced_with(self.client.clone(), namespace, &resource)
+        bindings(&self.client, namespace)
     }
 
     fn pods(&self, namespace: &str) -> KubeApi<Pod> {
@@ -240,7 +238,14 @@ impl Api for Door {
     }
 }
 
-fn params() -> PostParams {
+/// The bindings of a namespace.
+pub(super) fn bindings(client: &Client, namespace: &str) -> KubeApi<DynamicObject> {
+    let kind = GroupVersionKind::gvk("elbv2.k8s.aws", "v1beta1", "TargetGroupBinding");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "targetgroupbindings");
+    KubeApi::namespaced_with(client.clone(), namespace, &resource)
+}
+
+pub(super) fn params() -> PostParams {
     PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() }
 }
 
@@ -282,14 +287,14 @@ fn described(from: &elbv2::types::TargetHealthDescription) -> Option<TargetDescr
     })
 }
 
-fn failure(error: kube::Error) -> Failure {
+pub(super) fn failure(error: kube::Error) -> Failure {
     match error {
         kube::Error::Api(status) => Failure::new(&status.reason, status.message.clone()),
         other => Failure::new("", other.to_string()),
     }
 }
 
-fn unread(silence: Silence) -> Failure {
+pub(super) fn unread(silence: Silence) -> Failure {
     Failure::new("", silence.message)
 }
 
