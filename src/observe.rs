@@ -23,7 +23,7 @@ pub(crate) mod owners;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::{join, join3, join_all};
+use futures::future::{join, join_all, join3};
 use jiff::Timestamp;
 
 use self::access::Accesses;
