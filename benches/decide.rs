@@ -196,6 +196,8 @@ fn facts(groups: usize, targets: usize) -> Facts {
         reconcilers: Vec::new(),
         has_flag: Some(true),
         unseen: Vec::new(),
+        objects: mctg::objects::Objects::default(),
+        orphans: Vec::new(),
         holders: BTreeMap::new(),
     };
     let listed = |number: usize| TargetDescription {

@@ -26,8 +26,8 @@ use crate::events::Event;
 use crate::facts::{Facts, Silence, SilenceReason};
 use crate::ledger::{self, Ledger};
 use crate::plan::{
-    self, Action, BindingPlan, Blocked, Claims, Finish, LedgerPlan, Nudge, Plan, Standing,
-    Unrepaired, Via,
+    self, Action, BindingPlan, Blocked, BlockedReason, Claims, Finish, LedgerPlan, Nudge, Plan,
+    Standing, Unrepaired, Via,
 };
 use crate::report::{Step, StepResult};
 use crate::stop::Unheard;
@@ -144,9 +144,9 @@ pub async fn apply<C: Cluster, L: LoadBalancers>(
         }
         workers = Vec::new();
         for (mut worker, second, finish) in finishing {
-            worker.register_the_rest().await;
             worker.take_back(claims).await;
             worker.lose(finish.as_ref()).await;
+            worker.register_the_rest(second, finish.as_ref()).await;
             worker.track_what_stays(second, finish.as_ref()).await;
             worker.nudge(second).await;
             workers.push(worker);
@@ -243,9 +243,21 @@ impl<'a, C: Cluster, L: LoadBalancers> Worker<'a, C, L> {
         }
     }
 
-    /// Tries again what did not fit, now that targets have gone.
-    async fn register_the_rest(&mut self) {
+    /// Tries again what did not fit, now that targets have gone: what the second reading calls for too.
+    ///
+    /// Its ledger was ours to write, and has just been written where it did not hold all that is
+    /// desired, or it is a controller's, and then the second reading found the target tracked.
+    async fn register_the_rest(&mut self, second: Option<&BindingPlan>, finish: Option<&Finish>) {
+        let Some(second) = second.filter(|_| finish.is_some() && self.goes_on()) else { return };
         let rest = std::mem::take(&mut self.full);
+        let (rest, changed): (Vec<Target>, Vec<Target>) =
+            rest.into_iter().partition(|target| second.register.contains_key(target));
+        self.done.blocked.extend(changed.into_iter().map(|target| Blocked {
+            target: Some(target),
+            action: Action::Register,
+            reason: BlockedReason::Changed,
+            waiting_on: None,
+        }));
         self.register(rest, true).await;
     }
 

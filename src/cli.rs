@@ -24,6 +24,7 @@ mod render;
 mod run;
 mod selector;
 mod terminal;
+mod unbind;
 
 use std::ffi::{OsStr, OsString};
 use std::future::Future;
@@ -109,6 +110,7 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
         | Verb::Check(_)
         | Verb::Diff(_)
         | Verb::Reconcile(_)
+        | Verb::Unbind(_)
         | Verb::Enable(_)
         | Verb::Disable(_)
         | Verb::Manifests(_)) => {
@@ -141,6 +143,7 @@ impl Ending {
             }
             Verb::Enable(args) => Self::of_change(&args.switch.change, terminal),
             Verb::Disable(args) => Self::of_change(&args.switch.change, terminal),
+            Verb::Unbind(args) => Self::of_change(&args.change, terminal),
             _ => Self::AtOnce("interrupted: nothing was changed"),
         }
     }

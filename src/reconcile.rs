@@ -117,7 +117,7 @@ where
         if let Some(approved) = approved {
             first.plan.narrow_to(approved);
         }
-        let pruned = self.prune(&first, listener).await;
+        let pruned = self.prune(&mut first, listener).await;
         let mut done = BTreeMap::new();
         self.confirm(&mut first.plan).await;
         let mut again = self.round(&first, &self.options.request, &mut done, listener).await;
@@ -149,15 +149,28 @@ where
     /// Takes out what no cluster claims: the world is read again, and only what both plans
     /// deregister goes.
     ///
-    /// First of all, so that whatever bindings let go of is counted from what is left then.
-    async fn prune(&self, first: &Planned, listener: Listener<'_>) -> Vec<GroupDone> {
-        let Planned { facts, plan } = first;
-        if plan.groups.iter().all(|group| group.deregister.is_empty()) {
+    /// First of all, so that whatever bindings let go of is counted from what is left then; and the
+    /// bindings are planned anew from what was read last, within what was planned before.
+    async fn prune(&self, first: &mut Planned, listener: Listener<'_>) -> Vec<GroupDone> {
+        if first.plan.groups.iter().all(|group| group.deregister.is_empty()) {
             return Vec::new();
         }
-        listener(Progress::Planned(facts, plan));
-        let second = self.read_again(&self.options.request).await;
-        apply::prune(&self.load_balancers, &plan.groups, &second.groups, listener).await
+        listener(Progress::Planned(&first.facts, &first.plan));
+        let request = &self.options.request;
+        let Planned { facts, plan: second } = self.read(request, Pass::Second).await;
+        let groups = std::mem::take(&mut first.plan.groups);
+        let pruned = if self.options.stop.is_asked() {
+            apply::prune(&self.load_balancers, &groups, &[], listener).await
+        } else {
+            let pruned =
+                apply::prune(&self.load_balancers, &groups, &second.groups, listener).await;
+            let mut plan = plan::plan(&facts, request, Pass::First);
+            plan.narrow_to(&first.plan);
+            *first = Planned { facts, plan };
+            pruned
+        };
+        first.plan.groups = groups;
+        pruned
     }
 
     /// Reads once more the endpoints and ledgers of what is to be registered past controllers, and

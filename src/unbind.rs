@@ -14,6 +14,7 @@ mod after;
 mod checks;
 mod item;
 mod look;
+pub mod lost;
 pub mod note;
 mod taken;
 
@@ -29,7 +30,7 @@ use crate::binding::Flavour;
 use crate::change::{Item, Mistake, Verb};
 use crate::cluster::Cluster;
 use crate::elbv2::LoadBalancers;
-use crate::facts::{ClusterFacts, Facts, LedgerFault, Reading};
+use crate::facts::{ClusterFacts, Facts, LedgerFault, Reading, Silence};
 use crate::ledger::Ledger;
 use crate::selection::{NameQuery, QueryKind, Selection};
 use crate::view::{self, GroupView};
@@ -64,6 +65,8 @@ pub struct World {
     pub notes: Reading<Vec<Found>>,
     /// The ledgers of bindings that are gone, by namespace and binding.
     pub ledgers: BTreeMap<(String, String), Result<Option<Ledger>, LedgerFault>>,
+    /// The bindings that were not found and may be there all the same, by namespace and name: why.
+    pub unproven: BTreeMap<(String, String), Silence>,
     /// Whether something was changed already.
     pub again: bool,
 }

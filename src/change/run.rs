@@ -405,7 +405,16 @@ impl Progress {
         !self.has_ended
             && begun
             && !held
-            && (changes || self.item.open_goal().is_some() || self.just_changed())
+            && (changes
+                || self.item.open_goal().is_some()
+                || self.just_changed()
+                || self.is_lost_from_sight())
+    }
+
+    /// Whether it was begun, and how it stands could not be read.
+    fn is_lost_from_sight(&self) -> bool {
+        let unknown = |check: &Check| check.verdict == Verdict::Unknown;
+        !self.steps.is_empty() && self.item.checks.iter().any(unknown)
     }
 
     /// Whether its goals were planned before its last write.
@@ -493,7 +502,11 @@ impl Progress {
                     _ => ItemOutcome::Unchanged,
                 }
             }
-            () if waited && (self.item.open_goal().is_some() || !self.item.later.is_empty()) => {
+            () if waited
+                && (self.item.open_goal().is_some()
+                    || !self.item.later.is_empty()
+                    || self.is_lost_from_sight()) =>
+            {
                 ItemOutcome::Partial
             }
             () if self.steps.is_empty() => ItemOutcome::Failed,

@@ -9,6 +9,7 @@ mod enable;
 mod manifests;
 mod prune;
 mod refused;
+mod unbind;
 mod values;
 
 use std::ffi::OsStr;
@@ -25,6 +26,7 @@ pub(crate) use self::enable::{DisableArgs, EnableArgs, SwitchArgs};
 pub(crate) use self::manifests::{ManifestsArgs, TrustArg};
 pub(crate) use self::prune::PruneArgs;
 pub(crate) use self::refused::Refused;
+pub(crate) use self::unbind::{LostArgs, UnbindArgs};
 use self::values::{duration, endpoint_url, max_deregister, rate};
 use super::help;
 
@@ -77,6 +79,9 @@ pub(crate) enum Verb {
     /// Turn it back, where no other cluster has a share
     #[command(after_help = help::DISABLE)]
     Disable(Box<DisableArgs>),
+    /// Take bindings out of their target groups, with no target left behind
+    #[command(after_help = help::UNBIND)]
+    Unbind(Box<UnbindArgs>),
     /// Print the CronJob, RBAC and IAM policy that `reconcile` needs in a cluster
     #[command(after_help = help::MANIFESTS)]
     Manifests(Box<ManifestsArgs>),

@@ -1,8 +1,10 @@
 //! Carries out a verb that changes objects: shows the plan, asks, tells what is done, waits.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use mctg::apply::Progress;
 use mctg::change::{Event, Mistake, Options, Patience, Planned, Runner, Verb};
 use mctg::cluster::Cluster;
 use mctg::elbv2::LoadBalancers;
@@ -52,6 +54,23 @@ pub(crate) async fn carry_out<C: Cluster, L: LoadBalancers, V: Verb>(
     global: &Global,
     terminal: &Terminal,
 ) -> Result<Exit, CliError> {
+    carry_out_after(world, verb, args, patience, |_| Ok(()), global, terminal).await
+}
+
+/// Carries out a verb; `before` is done once everything was said yes to, and before the first change.
+///
+/// # Errors
+///
+/// As [`carry_out`], and what `before` says.
+pub(crate) async fn carry_out_after<C: Cluster, L: LoadBalancers, V: Verb>(
+    world: &World<'_, C, L>,
+    verb: &V,
+    args: &ChangeArgs,
+    patience: impl Fn(&Planned) -> Duration,
+    before: impl Fn(&Planned) -> Result<(), CliError>,
+    global: &Global,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let changes = args.dry_run == Rehearsal::None;
     if changes && terminal.is_read_only() && !world.demo {
         return Err(CliError::refused("nothing was changed: MCTG_READ_ONLY is set")
@@ -85,6 +104,9 @@ pub(crate) async fn carry_out<C: Cluster, L: LoadBalancers, V: Verb>(
             () = world.stop.asked() => {}
         }
     }
+    if changes && (args.yes || asks) && !world.stop.is_asked() {
+        before(&planned)?;
+    }
     let options = Options {
         yes: args.yes || asks,
         wait: args.wait.then_some(Patience { timeout, interval: INTERVAL }),
@@ -93,6 +115,9 @@ pub(crate) async fn carry_out<C: Cluster, L: LoadBalancers, V: Verb>(
     let last = Mutex::new(String::new());
     let several = planned.items.len() > 1;
     let listener = |event: Event<'_>| {
+        if let Event::Waiting(..) = event {
+            (world.watch)(&Progress::Waiting(&BTreeMap::new()));
+        }
         let line = render::change::event_line(event, several);
         let mut last = last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if *last != line {

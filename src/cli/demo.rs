@@ -32,6 +32,9 @@ const FILE: &str = "demo.json";
 /// health checks within it.
 const FIRST_CHECKS: Duration = Duration::from_secs(5 * 60);
 
+/// How long simulated time goes on while something is waited for.
+const WAITED: Duration = Duration::from_secs(60);
+
 /// How long before now the story begins, so that it ends about now: the controllers' pass takes an
 /// hour of simulated time.
 const BEFORE: Duration = Duration::from_secs(65 * 60);
@@ -73,13 +76,14 @@ async fn on(
     let clusters: Vec<Cluster> = reading.iter().filter_map(find).collect();
     let load_balancers: LoadBalancers = sim.load_balancers();
     let clock = || sim.now();
-    let watch = |progress: &Progress<'_>| {
-        if let Progress::Step(_, step) = progress
-            && step.action == Action::Register
-            && step.result == StepResult::Done
+    let watch = |progress: &Progress<'_>| match progress {
+        Progress::Step(_, step)
+            if step.action == Action::Register && step.result == StepResult::Done =>
         {
             sim.advance(FIRST_CHECKS);
         }
+        Progress::Waiting(_) => sim.advance(WAITED),
+        _ => {}
     };
     let world = World {
         clusters: &clusters,

@@ -133,6 +133,30 @@ Exit codes:
   124  timed out waiting
   130  interrupted; what was done and what was not is reported";
 
+pub(crate) const UNBIND: &str = "\
+It writes to --context, by default the current one, and reads the others so that
+nothing of theirs is touched. What a binding desires or tracks is noted in the
+ConfigMap mctg-unbind-BINDING first, so that a run that was interrupted is gone
+on with by the same command. Then the binding is deleted, its controller takes
+its targets out, and once they have left, what is left over is cleaned up.
+Without --timeout it waits for the deregistration delay and 3 minutes.
+
+Examples:
+  kubectl mctg unbind svc/web -n shop --dry-run
+  kubectl mctg unbind svc/web -n shop --context green --save web.yaml
+  kubectl mctg unbind -l tier=web -A --yes    every binding with that label
+  kubectl mctg unbind --all -n shop
+  kubectl mctg unbind --lost green --known-from status.json --dry-run
+  kubectl mctg unbind --lost green --target-group-arn ARN 10.0.0.7:8080
+
+Exit codes:
+  0  done, or nothing to do
+  1  refused: what forbids it is told, and nothing was changed
+  2  usage, an unknown name, a lost context that answers, or declined
+  3  something could not be read or done
+  124  timed out waiting; the same command goes on
+  130  interrupted; what was done and what was not is reported";
+
 pub(crate) const MANIFESTS: &str = "\
 It prints and changes nothing. Without NAME no cluster is asked; with NAME the
 bindings are looked up in --context, so that roles and policy name just them.

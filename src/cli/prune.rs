@@ -23,11 +23,21 @@ pub(crate) fn choose(args: &PruneArgs, unread: &Unread) -> Result<Option<Prune>,
     if !args.prune_unclaimed {
         return Ok(None);
     }
+    all_are_read("--prune-unclaimed", unread)?;
+    Ok(Some(Prune { include_healthy: args.include_healthy }))
+}
+
+/// Sees that every context is read, or declared lost.
+///
+/// # Errors
+///
+/// It is not, so that nobody could tell what no cluster claims.
+pub(crate) fn all_are_read(flag: &str, unread: &Unread) -> Result<(), CliError> {
     if unread.in_pod {
-        return Err(CliError::usage(
-            "--prune-unclaimed is refused in a pod: it sees one cluster, and what that does not claim may be \
-             another's",
-        )
+        return Err(CliError::usage(format!(
+            "{flag} is refused in a pod: it sees one cluster, and what that does not claim may be \
+             another's"
+        ))
         .hint("run it where a kubeconfig has every context"));
     }
     if let Some(first) = unread.left_out.first() {
@@ -36,11 +46,11 @@ pub(crate) fn choose(args: &PruneArgs, unread: &Unread) -> Result<Option<Prune>,
             more => format!(" and {more} more"),
         };
         return Err(CliError::usage(format!(
-            "--prune-unclaimed needs every context of the kubeconfig, and `{first}`{more} would not be read"
+            "{flag} needs every context of the kubeconfig, and `{first}`{more} would not be read"
         ))
         .hint("read them all with --observe '*', and name each whose cluster is gone for good with --lost"));
     }
-    Ok(Some(Prune { include_healthy: args.include_healthy }))
+    Ok(())
 }
 
 /// Sees that contexts which were declared lost are: nothing was changed yet.

@@ -104,11 +104,13 @@ pub(super) fn context_options(verb: &Verb, global: &Global) -> ContextOptions {
             Verb::Diff(DiffArgs { plan, .. }) | Verb::Reconcile(ReconcileArgs { plan, .. }) => {
                 plan.prune.lost.clone()
             }
+            Verb::Unbind(args) => args.lost.lost.iter().cloned().collect(),
             _ => Vec::new(),
         },
         writes: matches!(
             verb,
-            Verb::Diff(_)
+            Verb::Unbind(_)
+                | Verb::Diff(_)
                 | Verb::Reconcile(_)
                 | Verb::Enable(_)
                 | Verb::Disable(_)

@@ -33,6 +33,7 @@ use super::prune;
 use super::render::status::Run;
 use super::render::{self, document};
 use super::terminal::Terminal;
+use super::unbind;
 
 /// What a verb runs on.
 pub(crate) struct World<'a, C, L> {
@@ -78,6 +79,7 @@ pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
         Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
         Verb::Enable(args) => enable::enable(world, args, global, terminal).await,
         Verb::Disable(args) => enable::disable(world, args, global, terminal).await,
+        Verb::Unbind(args) => unbind::unbind(world, args, global, terminal).await,
         Verb::Manifests(args) => manifests::named(world, args, global, terminal).await,
         Verb::Explain(_)
         | Verb::Demo(_)

@@ -8,7 +8,7 @@ use crate::change::{Check, Verdict};
 use crate::facts::{Aliveness, ClusterFacts, Controller, LedgerFault};
 use crate::findings::catalogue::{
     CONTEXT_UNREACHABLE, CONTROLLER_ABSENT, CONTROLLER_NOT_ALIVE, CONTROLLER_TOO_OLD,
-    EXCLUSIVE_BINDING, FOREIGN_CONTROLLER, MISSING_TARGETS, ORPHAN_LEDGER,
+    EXCLUSIVE_BINDING, FOREIGN_CONTROLLER, MISSING_TARGETS, ORPHAN_LEDGER, STACK_LABELS_ON_BINDING,
 };
 use crate::findings::{counted, listed, quoted};
 use crate::ledger;
@@ -31,6 +31,10 @@ pub(super) fn switchable(case: &Case<'_>) -> Vec<Check> {
             checks.push(Check::refused("AutoMode", message));
         } else if it.binding.is_being_deleted() {
             checks.push(Check::refused("BeingDeleted", format!("{name} is being deleted")));
+        } else if it.has_copied_labels() {
+            let message = format!("{name} carries the stack labels of another cluster's owner");
+            let hint = "take the labels off, and run it again for the binding itself";
+            checks.push(Check::of(&STACK_LABELS_ON_BINDING, Verdict::Refused, message).hint(hint));
         } else if case.has_no_owner(it) {
             let message =
                 format!("what {name} was made for is gone, so that there is no place for its flag");

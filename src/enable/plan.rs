@@ -16,6 +16,7 @@ use crate::findings::{counted, quoted};
 use crate::flag::{self, Field, Source};
 use crate::ledger;
 use crate::objects::{Key, Kind, Patch};
+use crate::owner::{self, Origin};
 use crate::protection::{self, Place};
 use crate::stack;
 use crate::target::Target;
@@ -49,6 +50,14 @@ impl Concerned<'_> {
 
     pub(super) fn name(&self) -> String {
         format!("{}/{}", self.binding.namespace, self.binding.name)
+    }
+
+    /// Says whether it was copied with its labels, so that no owner here decides it.
+    pub(super) fn has_copied_labels(&self) -> bool {
+        self.binding.owner().is_some()
+            && self.view.is_some_and(|(group, index)| {
+                owner::origin(&group.bindings[index], Some(group.facts)) == Origin::Standalone
+            })
     }
 
     fn is_on(&self) -> bool {

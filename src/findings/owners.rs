@@ -11,7 +11,7 @@ use crate::facts::{ClusterFacts, Facts, OrphanLedger};
 use crate::flag::{self, Said};
 use crate::managers::{self, Standing};
 use crate::objects::{Key, Kind, Object};
-use crate::owner;
+use crate::owner::{self, Origin};
 use crate::protection::{self, Place, Protection};
 use crate::selection::Selection;
 use crate::stack;
@@ -25,6 +25,9 @@ pub(super) fn findings(facts: &Facts, group: &GroupView<'_>, chosen: &[usize]) -
     let mut told = BTreeSet::new();
     for binding in chosen.iter().map(|index| &group.bindings[*index]) {
         let Some(owner) = binding.facts.binding.owner() else { continue };
+        if owner::origin(binding, Some(group.facts)) == Origin::Standalone {
+            continue;
+        }
         if told.insert((binding.cluster.context.as_str(), format!("{owner:?}"))) {
             findings.extend(unprotected(binding, &owner));
         }

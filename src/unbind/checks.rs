@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use super::World;
 use super::after;
 use super::item::{Going, Sight, Subject, count, unknown};
-use super::note::{name as note_name, owner_words};
+use super::note::name as note_name;
 use super::taken::Fate;
-use crate::binding::Flavour;
+use crate::binding::{Flavour, OwnerKind};
 use crate::change::{Check, Item, Verdict};
 use crate::facts::{Aliveness, BindingFacts, LedgerFault, SilenceReason};
-use crate::findings::catalogue;
+use crate::findings::{catalogue, quoted};
 use crate::ledger::{self, BYTES_MAX};
+use crate::owner::{self, Origin};
 use crate::target::Target;
+use crate::view::BindingView;
 
 /// What was not read and has to be, before anything else can be said.
 pub(super) fn unread(subject: &Subject<'_>, world: &World) -> Option<Check> {
@@ -34,6 +36,11 @@ pub(super) fn unread(subject: &Subject<'_>, world: &World) -> Option<Check> {
     if let Some(there) = subject.there {
         return of_binding(subject, there);
     }
+    let key = (subject.namespace.clone(), subject.name.clone());
+    if let Some(silence) = world.unproven.get(&key) {
+        let message = format!("whether the binding is gone is not known: {silence}");
+        return Some(unknown("Binding", message));
+    }
     match subject.group {
         Some(group) => targets_unread(&group.facts.targets),
         None => Some(unknown("TargetGroup", "its target group was not read".to_owned())),
@@ -47,13 +54,8 @@ fn of_binding(subject: &Subject<'_>, there: &BindingFacts) -> Option<Check> {
         let message = "it is EKS Auto Mode's, whose bindings are read and never written";
         return Some(Check::refused("AutoMode", message));
     }
-    if let Some(owner) = binding.owner() {
-        let message = format!(
-            "it is generated: its controller made it for {}, and makes it again",
-            owner_words(&owner)
-        );
-        let hint = format!("take {} out of the load balancer instead", owner_words(&owner));
-        return Some(Check::refused("Generated", message).hint(hint));
+    if let Some(generated) = generated(subject, there) {
+        return Some(generated);
     }
     if let Err(silence) = &there.group {
         return Some(unknown("TargetGroup", format!("its target group is not known: {silence}")));
@@ -79,6 +81,38 @@ fn of_binding(subject: &Subject<'_>, there: &BindingFacts) -> Option<Check> {
             Some(Check::refused("Ledger", crate::error::chain(fault)))
         }
     }
+}
+
+/// A generated binding is its owner's: what happens to it is said there.
+fn generated(subject: &Subject<'_>, there: &BindingFacts) -> Option<Check> {
+    let owner = there.binding.owner()?;
+    let view = BindingView { cluster: subject.cluster, facts: there };
+    let made = match owner::origin(&view, subject.group.map(|group| group.facts)) {
+        Origin::Standalone => return None,
+        Origin::Generated => "its controller made it",
+        Origin::NotKnown => "by its labels its controller made it",
+    };
+    let words = match &owner.namespace {
+        Some(namespace) => format!("{} {namespace}/{}", owner.kind.as_str(), owner.name),
+        None => format!("{} {}", owner.kind.as_str(), owner.name),
+    };
+    let message = format!(
+        "{made} for the {words}, which has the load balancer: with that it comes and goes, and without pods \
+         it serves nothing"
+    );
+    let check = Check::refused("Generated", message);
+    let kind = match owner.kind {
+        OwnerKind::Service => "svc",
+        OwnerKind::Ingress => "ing",
+        OwnerKind::Gateway => "gateway",
+        OwnerKind::IngressGroup => return Some(check),
+    };
+    Some(check.hint(format!(
+        "kubectl mctg disable {kind}/{} -n {} --context {}",
+        quoted(&owner.name),
+        quoted(owner.namespace.as_deref().unwrap_or(&subject.namespace)),
+        quoted(&subject.cluster.context)
+    )))
 }
 
 fn targets_unread<T>(targets: &crate::facts::Reading<T>) -> Option<Check> {
@@ -304,7 +338,6 @@ fn floor<'w>(sight: &Sight<'w>, item: &mut Item, going: &mut Going<'w>) {
 }
 
 fn delete_note(subject: &Subject<'_>) -> String {
-    let quoted = crate::findings::quoted;
     format!(
         "if nothing of it is needed any more: kubectl delete configmap {} -n {} --context {}",
         quoted(&note_name(&subject.name)),

@@ -141,6 +141,7 @@ impl<'w> Subject<'w> {
         item.binding = Some(self.name.clone());
         item.arn = self.arn().cloned();
         if let Some(unknown) = checks::unread(self, world) {
+            item.goals.push(Goal::waiting("left", "not known", unknown.message.clone()));
             item.check(unknown);
             return item;
         }

@@ -10,7 +10,7 @@ use super::{Unbind, World};
 use crate::binding::Flavour;
 use crate::cluster::{Cluster, StoredNote};
 use crate::elbv2::{Access, LoadBalancers};
-use crate::facts::{BindingFacts, Facts, Reading};
+use crate::facts::{BindingFacts, Facts, Reading, Silence, SilenceReason};
 use crate::ledger;
 use crate::observe::{self, Detail, Scope, holders};
 use crate::selection::QueryKind;
@@ -45,7 +45,8 @@ pub(super) async fn look<C: Cluster, L: LoadBalancers>(
         ..Scope::default()
     };
     let facts = observe::observe(clusters, load_balancers, &scope, clock).await;
-    let mut world = World { facts, notes, ledgers: BTreeMap::new(), again };
+    let (ledgers, unproven) = (BTreeMap::new(), BTreeMap::new());
+    let mut world = World { facts, notes, ledgers, unproven, again };
     if let Some(cluster) = acting {
         of_gone(&mut world, verb, cluster).await;
     }
@@ -90,6 +91,22 @@ async fn of_gone<C: Cluster>(world: &mut World, verb: &Unbind, cluster: &C) {
     if gone.is_empty() {
         return;
     }
+    // Where only some namespaces were read, what was not found there may be in another.
+    let in_full = of_context(&world.facts, &verb.context).is_some_and(|it| it.hidden.is_empty());
+    let mut unproven = BTreeMap::new();
+    for note in gone.iter().filter(|_| !in_full) {
+        let key = (note.namespace.clone(), note.binding.clone());
+        match cluster.bindings(flavour, Some(&note.namespace)).await {
+            Err(silence) => {
+                unproven.insert(key, silence);
+            }
+            Ok(bindings) if bindings.iter().any(|it| it.name == note.binding) => {
+                let message = "it is in a namespace that was not read with the others";
+                unproven.insert(key, Silence::new(SilenceReason::NotAsked, message));
+            }
+            Ok(_) => {}
+        }
+    }
     let key = |note: &&Found| (note.namespace.clone(), ledger::name(flavour, &note.binding));
     let ledgers = cluster.ledgers(&gone.iter().map(key).collect()).await;
     let by_binding = gone.iter().filter_map(|note| {
@@ -98,7 +115,7 @@ async fn of_gone<C: Cluster>(world: &mut World, verb: &Unbind, cluster: &C) {
     });
     let ledgers: BTreeMap<_, _> = by_binding.collect();
     let addresses = questions(world, verb, &gone);
-    world.ledgers = ledgers;
+    (world.ledgers, world.unproven) = (ledgers, unproven);
     if !addresses.is_empty() {
         let held = holders::holders(cluster, &addresses).await;
         let context = &verb.context;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::binding::{Binding, BindingSpec, Flavour, Owner, OwnerKind};
+use crate::binding::{Binding, BindingSpec, Flavour};
 use crate::change::{Manifest, Note};
 use crate::cluster::StoredNote;
 use crate::ledger;
@@ -128,7 +128,9 @@ pub fn manifest(binding: &Binding) -> Value {
     let ours = |key: &&String| key.starts_with("mctg.dev/");
     let annotations = binding.annotations.iter().filter(|(key, _)| ours(key));
     let annotations: BTreeMap<_, _> = annotations.collect();
-    let labels = binding.labels.iter().filter(|(key, _)| !is_stack_label(key));
+    // A standalone binding that carries stack labels is deleted by the controller (`facts/lbc.md` 5.2).
+    let of_stack: BTreeSet<&str> = binding.stack_labels().collect();
+    let labels = binding.labels.iter().filter(|(key, _)| !of_stack.contains(key.as_str()));
     let labels: BTreeMap<_, _> = labels.collect();
     if !labels.is_empty() {
         value["metadata"]["labels"] = serde_json::json!(labels);
@@ -137,24 +139,4 @@ pub fn manifest(binding: &Binding) -> Value {
         value["metadata"]["annotations"] = serde_json::json!(annotations);
     }
     value
-}
-
-/// A standalone binding that carries these is deleted by the controller (`facts/lbc.md` 5.2).
-fn is_stack_label(key: &str) -> bool {
-    let prefixes = ["service.k8s.aws/", "ingress.k8s.aws/", "gateway.k8s.aws."];
-    prefixes.iter().any(|prefix| key.starts_with(prefix))
-}
-
-/// An owner as kubectl would name it, with its namespace.
-pub(super) fn owner_words(owner: &Owner) -> String {
-    let kind = match owner.kind {
-        OwnerKind::Service => "Service",
-        OwnerKind::Ingress => "Ingress",
-        OwnerKind::IngressGroup => "Ingress group",
-        OwnerKind::Gateway => "Gateway",
-    };
-    match &owner.namespace {
-        Some(namespace) => format!("{kind} {namespace}/{}", owner.name),
-        None => format!("{kind} {}", owner.name),
-    }
 }

@@ -17,8 +17,9 @@ struct Case {
 }
 
 fn case(world: testing::World) -> Case {
+    let (ledgers, unproven) = (BTreeMap::new(), BTreeMap::new());
     let world =
-        World { facts: world.facts, notes: Ok(Vec::new()), ledgers: BTreeMap::new(), again: false };
+        World { facts: world.facts, notes: Ok(Vec::new()), ledgers, unproven, again: false };
     let names = Selection::parse_names(&["tgb/shop".to_owned()]).unwrap();
     let selection = Selection { names, ..Selection::default() };
     Case { world, verb: Unbind { context: "blue".to_owned(), selection, ..Unbind::default() } }
@@ -33,7 +34,7 @@ impl Case {
     /// Leaves a note of an earlier run: of a binding of this UID that had these targets.
     fn noted(mut self, uid: &str, list: &str) -> Self {
         let binding = self.world.facts.clusters.last().unwrap().bindings().last();
-        let mut binding = binding.map_or_else(|| gone(), |facts| facts.binding.clone());
+        let mut binding = binding.map_or_else(gone, |facts| facts.binding.clone());
         binding.uid = uid.to_owned();
         let noted = Noted { binding, arn: arn(), targets: targets(list) };
         let note = noted.to_note(Some("7".to_owned()));
@@ -351,6 +352,13 @@ fn what_was_not_read_is_not_taken_for_nothing() {
     let mut cluster = case(shop("1 5", "1", "1"));
     cluster.world.facts.clusters[1].bindings = Err(silence());
     assert_eq!(cluster.refusals(), [("Cluster", UNKNOWN)]);
+}
+
+#[test]
+fn a_binding_that_was_not_found_and_may_be_there_is_not_gone() {
+    let mut case = case(shop("1 5", "1", "1")).gone("1");
+    case.world.unproven.insert(("web".to_owned(), "shop".to_owned()), silence());
+    assert_eq!(case.refusals(), [("Binding", UNKNOWN)]);
 }
 
 #[test]

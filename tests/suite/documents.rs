@@ -272,6 +272,7 @@ const REPORT: &str = concat!(
     include_str!("../../src/report/status.rs"),
     include_str!("../../src/report/reconcile.rs"),
     include_str!("../../src/report/unclaimed.rs"),
+    include_str!("../../src/report/check.rs"),
 );
 const PLAN: &str = include_str!("../../src/plan.rs");
 const ENDPOINTS: &str = include_str!("../../src/endpoints.rs");
@@ -305,6 +306,7 @@ fn every_word_of_the_json_documents_is_described() {
         (REPORT, "BindingState"),
         (REPORT, "Outcome"),
         (REPORT, "StepResult"),
+        (REPORT, "Verdict"),
         (PLAN, "Via"),
         (PLAN, "Action"),
         (PLAN, "BlockedReason"),

@@ -10,3 +10,4 @@ mod package;
 mod prune;
 mod reconcile;
 mod stopped;
+mod unbind;

@@ -249,6 +249,18 @@ fn what_a_cluster_comes_to_desire_between_the_two_readings_stays() {
 }
 
 #[test]
+fn bindings_go_by_the_second_reading_too() {
+    let shop = Shop::new();
+    let blue = shop.blue.clone();
+    blue.with(|state| state.add_pod("web", "shop", "10.0.128.11"));
+    after_health(&shop, move || blue.with(|state| state.remove_pod_at("10.0.128.11")));
+    let report = shop.prune(unhealthy(), &[]);
+    assert_eq!(shop.registered(), LEFT);
+    assert_eq!(shop.world.load_balancers().count(Operation::RegisterTargets), 0);
+    assert!(report.bindings.iter().all(|binding| binding.outcome == Outcome::InSync));
+}
+
+#[test]
 fn what_recovers_between_the_two_readings_stays() {
     let shop = Shop::new();
     let elb = shop.world.load_balancers();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -229,6 +230,51 @@ fn where_the_group_is_full_stale_targets_go_first() {
     shop.blue.with(|state| state.remove_pod_at("10.0.0.11"));
     assert_eq!(only(&shop.reconcile(&["blue"])).outcome, Outcome::Applied);
     assert_eq!(shop.registered(), "10.0.0.21 10.0.128.11 10.0.64.11");
+}
+
+/// A full group: green's target is stale, and blue's new pod finds no room until it has gone.
+fn full() -> Shop {
+    let shop = Shop::new();
+    shop.world.load_balancers().with(|model| model.set_limit("targets-per-target-group", 3));
+    shop.pod(&shop.blue, "10.0.128.11");
+    shop.green.with(|state| state.remove_pod_at("10.0.0.21"));
+    shop
+}
+
+#[test]
+fn what_did_not_fit_is_in_its_ledger_when_it_is_tried_again() {
+    let shop = full();
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let (blue, seen) = (shop.blue.clone(), Arc::clone(&calls));
+    shop.world.steps().on_step(move |step| {
+        if step.operation == "RegisterTargets" && step.moment == Moment::Before {
+            let mut seen = seen.lock().unwrap();
+            seen.push(Shop::ledger(&blue).unwrap_or_default());
+            if seen.len() == 1 {
+                blue.with(|state| state.ledgers.remove(&format!("web/{LEDGER}")));
+            }
+        }
+    });
+    let _ = shop.reconcile(&["blue", "green"]);
+    shop.world.steps().clear_hook();
+    assert_eq!(*calls.lock().unwrap(), ["10.0.0.11,10.0.128.11,10.0.64.11"; 2]);
+    assert_eq!(shop.registered(), "10.0.0.11 10.0.128.11 10.0.64.11");
+    assert!(shop.is_settled());
+}
+
+#[test]
+fn what_did_not_fit_and_nobody_wants_any_more_is_not_tried_again() {
+    let shop = full();
+    let blue = shop.blue.clone();
+    before(&shop, "RegisterTargets", move || {
+        blue.with(|state| state.remove_pod_at("10.0.128.11"));
+    });
+    let report = shop.reconcile(&["blue", "green"]);
+    shop.world.steps().clear_hook();
+    assert_eq!(shop.registered(), "10.0.0.11 10.0.64.11");
+    let changed = ("10.0.128.11".to_owned(), Action::Register, BlockedReason::Changed);
+    assert_eq!(blocked(&report.bindings[0]), [changed]);
+    assert!(report.complete);
 }
 
 #[test]

@@ -89,7 +89,10 @@ fn item_plan(item: &ItemReport, names: &Names, look: &Look, out: &mut dyn Write)
         Some(_) => '+',
     };
     let binding = item.binding.as_ref().map(|name| format!("{}/{name}", item.namespace));
-    let what = binding.unwrap_or_else(|| format!("{} in {}", item.name, item.namespace));
+    let what = binding.unwrap_or_else(|| match item.namespace.as_str() {
+        "" => item.name.clone(),
+        namespace => format!("{} in {namespace}", item.name),
+    });
     let group = item.target_group_arn.as_ref().map(|arn| format!(" ── {}", arn.name()));
     let head = format!("{what}{}", group.unwrap_or_default());
     writeln!(out, "  {mark} {}", look.styles.strong(&escape(&head)))?;

@@ -1,7 +1,7 @@
 //! What happens in a history, and how one that fails is shortened.
 
 use mctg::facts::Aliveness;
-use mctg::plan::{Cap, ViaChoice};
+use mctg::plan::{Cap, Prune, ViaChoice};
 use mctg::sim::cluster::Request;
 use mctg::sim::elbv2::Operation;
 
@@ -220,6 +220,10 @@ pub(super) struct Run {
     /// The clusters it reads, as bits.
     pub(super) seeing: u8,
     pub(super) via: ViaChoice,
+    /// Whether it acts beside a controller all the same.
+    pub(super) force: bool,
+    /// Whether it takes out what no cluster claims, and which of it.
+    pub(super) prune: Option<Prune>,
     /// Whether nobody said yes to deregistering.
     pub(super) no_yes: bool,
     /// How many of a binding's tracked targets may go.
@@ -247,6 +251,12 @@ impl Run {
         }
         if self.cap.is_some() {
             all.push(Self { cap: None, ..self.clone() });
+        }
+        if self.force {
+            all.push(Self { force: false, ..self.clone() });
+        }
+        if self.prune.is_some() {
+            all.push(Self { prune: None, ..self.clone() });
         }
         if self.no_yes {
             all.push(Self { no_yes: false, ..self.clone() });

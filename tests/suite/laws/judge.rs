@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use mctg::plan::Cap;
+use mctg::plan::{Cap, Prune};
 use mctg::sim::cluster::Request;
 use mctg::sim::controller::Worker;
 
@@ -27,6 +27,19 @@ pub(super) struct Leave {
     /// Whether nobody said yes to deregistering.
     pub(super) no_yes: bool,
     pub(super) cap: Option<Cap>,
+    /// Whether it takes out what no cluster claims.
+    pub(super) prune: Option<Prune>,
+}
+
+/// What a run was told of the targets of a group.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Listed {
+    pub(super) healthy: Set,
+    /// In their first checks.
+    pub(super) initial: Set,
+    /// Not known to serve nobody.
+    pub(super) serving: Set,
+    pub(super) registered: Set,
 }
 
 /// What is known of one run.
@@ -42,10 +55,11 @@ pub(super) struct Witness {
     /// Whether something went wrong for it: a call failed, or it was killed.
     pub(super) troubled: bool,
     /// Since its last reading began: what each slot desired all the time, what it tracked at any
-    /// time, what was registered all the time, which addresses each cluster held at any time, which
+    /// time, what its binding claimed by it all the time, what was registered all the time, which addresses each cluster held at any time, which
     /// bindings were this program's at any time.
     desired: Vec<Set>,
     tracked: Vec<Set>,
+    always_tracked: Vec<Set>,
     registered: Vec<Set>,
     /// What each slot desired at any time since then: a pod that went wakes its controller by itself.
     ever_desired: Vec<Set>,
@@ -55,11 +69,11 @@ pub(super) struct Witness {
     standing: Vec<[bool; 4]>,
     /// What it was told in its last reading.
     ledgers: Vec<Option<Set>>,
-    healthy: Vec<Set>,
-    serving: Vec<Set>,
+    listed: Vec<Listed>,
     /// What it was refused in its last reading: bindings by cluster, the rest by slot.
     bindings_unread: u8,
     endpoints_unread: Slots,
+    ledgers_unread: Slots,
     nodes_read: u8,
     /// How much it was ever told that a slot's ledger tracks.
     entries: Vec<usize>,
@@ -67,6 +81,9 @@ pub(super) struct Witness {
     own: Vec<Set>,
     taken_out: Vec<Set>,
     capped: ByGroup,
+    /// By group: what its plan takes out as claimed by no cluster, and what it took out of that.
+    prunes: BTreeMap<usize, Set>,
+    pruned: BTreeMap<usize, Set>,
 }
 
 impl Witness {
@@ -108,13 +125,57 @@ impl Witness {
         let by_unread = targets & of_unread & !of_read & !self.own[group];
         object("law 3", by_unread, "its own endpoints unread");
         if self.leave.seeing.count_ones() == 1 {
-            let elsewhere = not_held & self.healthy[group] & !self.own[group];
+            let elsewhere = not_held & self.listed[group].healthy & !self.own[group];
             object("law 1", elsewhere, "it answers elsewhere");
         }
-        let healthy = self.healthy[group];
+        let healthy = self.listed[group].healthy;
         let is_last = healthy & !(self.taken_out[group] | targets) == 0;
         if !self.leave.allow_empty && is_last {
             object("law 5", healthy & targets, "the last that is healthy");
+        }
+        objections
+    }
+
+    /// What speaks against taking out targets because no cluster claims them, by what the run could
+    /// know: law 1, and 3, 5 and 7 with it.
+    fn objections_to_pruning(&self, group: usize, targets: Set, stage: &Stage) -> Vec<String> {
+        let mut objections = Vec::new();
+        let mut object = |law: &str, targets: Set, what: &str| {
+            if targets != 0 {
+                objections.push(format!("{law}: pruned {}, {what}", words(targets)));
+            }
+        };
+        let Some(prune) = self.leave.prune else {
+            object("law 1", targets, "unasked");
+            return objections;
+        };
+        let all = (1_u8 << stage.clusters.len()) - 1;
+        let is_alone = all.count_ones() == 1;
+        if self.leave.seeing != all || is_alone {
+            object("law 1", targets, "not every cluster was read, or only one");
+        }
+        let mut unread = self.bindings_unread != 0;
+        for slot in slots_of(stage, None, group) {
+            let Slot { cluster, binding, .. } = &stage.slots[slot];
+            let what = format!("claimed by {binding} of cluster {cluster}");
+            object("law 1", targets & self.desired[slot], &what);
+            object("law 1", targets & self.always_tracked[slot], &what);
+            unread |= (self.endpoints_unread | self.ledgers_unread) & (1 << slot) != 0;
+        }
+        if unread {
+            object("law 3", targets, "while somebody is silent");
+        }
+        let Listed { healthy, initial, serving, registered } = self.listed[group];
+        let stay = if prune.include_healthy { initial } else { serving };
+        object("law 1", targets & stay, "not unhealthy, or in its first checks");
+        let is_last = healthy & !(self.taken_out[group] | targets) == 0;
+        if !self.leave.allow_empty && is_last {
+            object("law 5", healthy & targets, "the last that is healthy");
+        }
+        let pruned = self.pruned.get(&group).copied().unwrap_or(0) | targets;
+        let most = self.leave.cap.map(|cap| cap.of(registered.count_ones() as usize));
+        if most.is_some_and(|most| pruned.count_ones() as usize > most) {
+            object("law 7", targets, "over the cap");
         }
         objections
     }
@@ -179,15 +240,16 @@ impl Judge {
         witness.desired.clone_from(&truth.desired);
         witness.ever_desired.clone_from(&truth.desired);
         witness.tracked.clone_from(&truth.ledgers);
+        witness.always_tracked = truth.claimed();
         witness.registered.clone_from(&truth.registered);
         witness.held.clone_from(&truth.held);
         witness.ours = truth.ours;
         witness.standing = (0..slots).map(|slot| truth.standing(slot)).collect();
         witness.ledgers = vec![None; slots];
-        witness.healthy = vec![0; truth.registered.len()];
-        witness.serving = vec![0; truth.registered.len()];
+        witness.listed = vec![Listed::default(); truth.registered.len()];
         witness.bindings_unread = 0;
         witness.endpoints_unread = 0;
+        witness.ledgers_unread = 0;
         witness.nodes_read = 0;
     }
 
@@ -212,6 +274,7 @@ impl Judge {
         witness.troubled = true;
         match request {
             Request::Bindings => witness.bindings_unread |= 1 << cluster,
+            Request::ReadLedger => witness.ledgers_unread |= slots & self.truth.present,
             // What was read once in this reading is known.
             Request::Nodes if witness.nodes_read & (1 << cluster) != 0 => {}
             Request::Services | Request::EndpointSlices | Request::Nodes => {
@@ -238,10 +301,14 @@ impl Judge {
         witness.entries[slot] = witness.entries[slot].max(entries);
     }
 
-    /// A run was told which targets of a group are healthy, and which are not known to serve nobody.
-    pub(super) fn told_targets(&mut self, run: usize, group: usize, healthy: Set, serving: Set) {
-        self.witnesses[run].healthy[group] = healthy;
-        self.witnesses[run].serving[group] = serving;
+    /// A run was told the targets of a group.
+    pub(super) fn told_targets(&mut self, run: usize, group: usize, listed: Listed) {
+        self.witnesses[run].listed[group] = listed;
+    }
+
+    /// A run shows what it takes out of a group because no cluster claims it.
+    pub(super) fn prunes(&mut self, run: usize, group: usize, targets: Set) {
+        *self.witnesses[run].prunes.entry(group).or_default() |= targets;
     }
 
     /// Something happened that was not this program's doing.
@@ -332,6 +399,7 @@ impl Judge {
                 known.iter_mut().zip(now).for_each(|(known, now)| *known |= now);
             };
             and(&mut witness.desired, &self.truth.desired);
+            and(&mut witness.always_tracked, &self.truth.claimed());
             and(&mut witness.registered, &self.truth.registered);
             or(&mut witness.tracked, &self.truth.ledgers);
             or(&mut witness.ever_desired, &self.truth.desired);
@@ -396,12 +464,20 @@ impl Judge {
         stage: &Stage,
     ) {
         let witness = self.witnesses[run].clone();
-        let broken = witness.objections((cluster, group), targets, stage);
+        // What a binding may let go of too, it lets go of.
+        let prunes = each(targets & witness.prunes.get(&group).copied().unwrap_or(0));
+        let pruned = prunes
+            .filter(|target| !witness.objections((cluster, group), *target, stage).is_empty())
+            .fold(0, |set: Set, target| set | target);
+        self.violations.extend(witness.objections_to_pruning(group, pruned, stage));
+        let broken = witness.objections((cluster, group), targets & !pruned, stage);
         self.violations.extend(broken);
         if witness.readings < 2 {
             self.blame("law 7", "deregistered after one reading only");
         }
-        self.keeps_to_its_leave(run, (cluster, group), targets & !witness.own[group], stage);
+        let by_leave = targets & !witness.own[group];
+        self.keeps_to_its_leave(run, (cluster, group), by_leave, pruned, stage);
+        *self.witnesses[run].pruned.entry(group).or_default() |= pruned;
         self.witnesses[run].taken_out[group] |= targets;
     }
 
@@ -411,6 +487,7 @@ impl Judge {
         run: usize,
         (cluster, group): (usize, usize),
         targets: Set,
+        pruned: Set,
         stage: &Stage,
     ) {
         let witness = &mut self.witnesses[run];
@@ -425,7 +502,7 @@ impl Judge {
             }
         }
         let capped = witness.capped.entry((cluster, group)).or_default();
-        *capped |= targets & witness.serving[group];
+        *capped |= targets & !pruned & witness.listed[group].serving;
         if let Some(cap) = witness.leave.cap {
             let entries = slots_of(stage, Some(cluster), group).map(|slot| witness.entries[slot]);
             let most: usize = entries.map(|entries| cap.of(entries)).sum();

@@ -1,7 +1,7 @@
 //! Makes histories from seeds.
 
 use mctg::facts::Aliveness;
-use mctg::plan::{Cap, ViaChoice};
+use mctg::plan::{Cap, Prune, ViaChoice};
 use mctg::sim::cluster::Request;
 use mctg::sim::elbv2::Operation;
 
@@ -55,6 +55,7 @@ impl History {
             let at = dice.between(events.len() / 2, events.len());
             events.insert(at, Event::CrowdDown { slot: dice.slot(&layout) });
         }
+        let events = ventures(&mut Dice::new(!seed), &layout, events);
         Self { layout, events }
     }
 }
@@ -272,7 +273,65 @@ fn run(dice: &mut Dice, layout: &Layout, depth: usize) -> Run {
             between.push((dice.below(100), event));
         }
     }
-    Run { acting, seeing, via, no_yes, cap, prompt, kill, between }
+    Run { acting, seeing, via, no_yes, cap, prompt, kill, between, ..Run::default() }
+}
+
+/// Some runs act beside a controller by force, some take out what no cluster claims.
+///
+/// With dice of their own, so that all else of a history stays what it is without them.
+fn ventures(dice: &mut Dice, layout: &Layout, events: Vec<Event>) -> Vec<Event> {
+    let mut all = Vec::new();
+    for mut event in events {
+        let runs = match &mut event {
+            Event::Run(run) => std::slice::from_mut(run),
+            Event::AtOnce { runs, .. } => runs,
+            _ => &mut [],
+        };
+        for run in runs {
+            if venture(dice, run) {
+                all.extend(leave_behind(dice, layout));
+            }
+            for (_, event) in &mut run.between {
+                if let Event::Run(run) = event {
+                    venture(dice, run);
+                }
+            }
+        }
+        all.push(event);
+    }
+    all
+}
+
+/// Says whether the run takes out what no cluster claims.
+fn venture(dice: &mut Dice, run: &mut Run) -> bool {
+    if run.via == ViaChoice::Direct || dice.chance(3) {
+        (run.via, run.force) = (ViaChoice::Direct, dice.chance(70));
+    }
+    if dice.chance(12) {
+        let include_healthy = dice.chance(40);
+        run.prune = Some(Prune { include_healthy });
+        // Else nothing is ever known to be unclaimed.
+        if dice.chance(70) {
+            run.seeing = u8::MAX;
+        }
+    }
+    run.prune.is_some()
+}
+
+/// Targets are registered by hand and left there; some of them fail their checks.
+fn leave_behind(dice: &mut Dice, layout: &Layout) -> Vec<Event> {
+    let mut events = Vec::new();
+    for _ in 0..dice.between(0, 2) {
+        let (group, number) = (dice.below(layout.groups.len()), dice.below(2 * INSTANCES.len()));
+        events.push(Event::RegisterByHand { group, number });
+        if dice.chance(60) {
+            events.push(Event::Health { number, passing: false });
+        }
+        if dice.chance(80) {
+            events.push(Event::Wait { seconds: 100 });
+        }
+    }
+    events
 }
 
 /// Numbers that are the same for the same seed (SplitMix64, Steele et al. 2014).

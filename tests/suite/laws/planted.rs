@@ -8,7 +8,7 @@ use mctg::elbv2::LoadBalancers;
 use mctg::endpoints::{Endpoints, Unresolved};
 use mctg::facts::{Facts, Holder};
 use mctg::observe::{self, Detail, Scope};
-use mctg::plan::{self, Action, BindingPlan, BlockedReason, Nudge, Pass, Plan, Request};
+use mctg::plan::{self, Action, BindingPlan, Blocked, BlockedReason, Nudge, Pass, Plan, Request};
 use mctg::target::HealthState;
 use mctg::target::Target;
 
@@ -38,6 +38,10 @@ pub(super) enum Plant {
     PhantomsStay,
     ExclusiveIsShared,
     UnpredictedNudge,
+    // About what no cluster claims.
+    TrackedIsUnclaimed,
+    UnknownIsUnclaimed,
+    HealthyIsUnclaimed,
     // Around the prompt.
     ApprovalForgotten,
     StalePlanApplied,
@@ -109,6 +113,31 @@ impl Plant {
     }
 
     fn change_plan(self, plan: &mut Plan, facts: &Facts, pass: Pass) {
+        for group in &mut plan.groups {
+            let goes = |blocked: &Blocked| match self {
+                Self::UnknownIsUnclaimed => blocked.reason == BlockedReason::Silent,
+                Self::HealthyIsUnclaimed => blocked.reason == BlockedReason::NotUnhealthy,
+                _ => false,
+            };
+            let going: BTreeSet<&Target> = match self {
+                Self::TrackedIsUnclaimed => {
+                    let desired = |target: &&Target| {
+                        plan.bindings.iter().any(|binding| binding.desired.contains(*target))
+                    };
+                    let listed = facts.groups[&group.arn].targets.iter().flatten();
+                    listed.map(|listed| &listed.target).filter(|it| !desired(it)).collect()
+                }
+                _ => {
+                    let withheld = group.blocked.iter().filter(|blocked| goes(blocked));
+                    withheld.filter_map(|blocked| blocked.target.as_ref()).collect()
+                }
+            };
+            let listed = facts.groups[&group.arn].targets.iter().flatten();
+            let listed = listed.filter(|it| it.is_registered() && going.contains(&it.target));
+            let new = listed.filter(|it| !group.deregister.contains(it)).cloned();
+            let new: Vec<_> = new.collect();
+            group.deregister.extend(new);
+        }
         for binding in &mut plan.bindings {
             if self == Self::UnpredictedNudge {
                 nudge_anyway(binding);
@@ -190,6 +219,7 @@ pub(super) async fn run<C: Cluster, L: LoadBalancers>(
         let scope = Scope {
             detail: Detail::TargetsOnly,
             contexts: None,
+            narrowed: line.is_narrowed(),
             acting: request.contexts.clone(),
             ..Scope::default()
         };
@@ -210,6 +240,12 @@ pub(super) async fn run<C: Cluster, L: LoadBalancers>(
     let read_again = async || {
         if plant == Plant::NoSecondReading { first.clone() } else { read(Pass::Second).await }
     };
+    if first.groups.iter().any(|group| !group.deregister.is_empty()) {
+        line.planned(&first);
+        let second = read(Pass::Second).await;
+        let done = apply::prune(load_balancers, &first.groups, &second.groups, &|_| {}).await;
+        drop(done);
+    }
     line.planned(&first);
     let done = apply::apply(clusters, load_balancers, &first, read_again, &|_| {}).await;
     done.iter().all(|done| !done.has_failed() && !done.conflict)
@@ -257,6 +293,10 @@ planted! {
     a_stale_plan_applied_after_a_prompt_is_found: StalePlanApplied against "law 7",
     a_yes_that_nobody_said_is_found: YesAssumed against "law 7",
     a_nudge_whose_pass_breaks_a_law_is_found: UnpredictedNudge against "laws 1, 3 and 5",
+    what_is_tracked_and_taken_for_unclaimed_is_found: TrackedIsUnclaimed against "law 1: pruned",
+    what_may_be_claimed_and_is_taken_for_unclaimed_is_found:
+        UnknownIsUnclaimed against "law 3: pruned",
+    a_healthy_target_that_is_pruned_unasked_is_found: HealthyIsUnclaimed against "law 1: pruned",
     a_cap_that_is_forgotten_is_found: CapForgotten against "law 7",
 }
 

@@ -42,7 +42,7 @@ type Running = Pin<Box<dyn Future<Output = bool>>>;
 /// Reconciles as the program does; true if no step failed.
 async fn reconcile(doors: &[ClusterDoor], elb: &ElbDoor, request: Request, line: &Line) -> bool {
     let clock = || line.play.stage.world.now();
-    let options = Options { request, ..Options::default() };
+    let options = Options { request, narrowed: line.is_narrowed(), ..Options::default() };
     let reconciler = Reconciler::new(doors, elb, clock).options(options);
     let mut approved = None;
     if let Some(events) = &line.script.prompt {
@@ -219,8 +219,8 @@ impl Play {
         if seeing == 0 {
             return None;
         }
-        let (no_yes, cap) = (script.no_yes, script.cap);
-        let run = self.judge().begin(Leave { acting, seeing, allow_empty, no_yes, cap });
+        let (no_yes, cap, prune) = (script.no_yes, script.cap, script.prune);
+        let run = self.judge().begin(Leave { acting, seeing, allow_empty, no_yes, cap, prune });
         let play = self.this.upgrade().expect("it is being played");
         let line = Arc::new(Line::new(Arc::clone(&play), run, script.clone(), yields));
         let doors: Vec<ClusterDoor> = (0..clusters)
@@ -236,6 +236,8 @@ impl Play {
         let request = Request {
             contexts: contexts.map(|(_, context)| (*context).to_owned()).collect(),
             via: script.via,
+            force: script.force,
+            prune: script.prune,
             allow_empty: allow_empty || self.plant == Some(Plant::FloorIgnored),
             may_deregister: !no_yes || self.plant == Some(Plant::YesAssumed),
             max_deregister: cap.filter(|_| self.plant != Some(Plant::CapForgotten)),
@@ -266,6 +268,14 @@ impl Play {
             if let (Some(cluster), Some(group)) = (cluster, group) {
                 let going = set(binding.deregister.iter().map(|listed| &listed.target));
                 *approved.entry((cluster, group)).or_default() |= going;
+            }
+        }
+        for group in &plan.groups {
+            let cluster = CONTEXTS.iter().position(|it| **it == group.on_behalf_of.context);
+            let index = self.stage.groups.iter().position(|(arn, _)| *arn == group.arn);
+            if let (Some(cluster), Some(index)) = (cluster, index) {
+                let going = set(group.deregister.iter().map(|listed| &listed.target));
+                *approved.entry((cluster, index)).or_default() |= going;
             }
         }
         self.judge().approved(line.run, approved);

@@ -24,6 +24,7 @@ use mctg::sim::cluster::Request;
 use mctg::target::{HealthState, Target, TargetDescription, TargetGroupArn};
 
 use super::history::CONTEXTS;
+use super::judge::Listed;
 use super::planted::Plant;
 use super::play::Play;
 use super::targets::{Kind, Set, bit, set};
@@ -72,6 +73,11 @@ impl Line {
                 going.insert(slot, set(nudge.going()));
             }
         }
+        for plan in &plan.groups {
+            let group = stage.groups.iter().position(|(arn, _)| *arn == plan.arn);
+            let going = set(plan.deregister.iter().map(|listed| &listed.target));
+            self.play.judge().prunes(self.run, group.expect("a group of the stage"), going);
+        }
     }
 
     fn going_by_nudge(&self, slot: usize) -> Set {
@@ -101,6 +107,12 @@ impl Line {
             self.play.kill(self.run);
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether it is asked to take out what no cluster claims and reads less than every cluster.
+    pub(super) fn is_narrowed(&self) -> bool {
+        let all = (1_u8 << self.play.stage.clusters.len()) - 1;
+        self.script.prune.is_some() && self.script.seeing & all != all
     }
 
     fn has(&self, plant: Plant) -> bool {
@@ -490,10 +502,14 @@ impl LoadBalancers for ElbDoor {
             let listed = answer.iter().flatten();
             set(listed.filter(|t| states.contains(&t.health.state)).map(|listed| &listed.target))
         };
-        let healthy = is_in(&[HealthState::Healthy]);
-        let serving =
-            is_in(&[HealthState::Healthy, HealthState::Initial, HealthState::Unavailable]);
-        self.line.play.judge().told_targets(self.line.run, self.group(arn), healthy, serving);
+        let registered = answer.iter().flatten().filter(|listed| listed.is_registered());
+        let listed = Listed {
+            healthy: is_in(&[HealthState::Healthy]),
+            initial: is_in(&[HealthState::Initial]),
+            serving: is_in(&[HealthState::Healthy, HealthState::Initial, HealthState::Unavailable]),
+            registered: set(registered.map(|listed| &listed.target)),
+        };
+        self.line.play.judge().told_targets(self.line.run, self.group(arn), listed);
         self.trouble(answer.is_err());
         self.line.step().await;
         answer

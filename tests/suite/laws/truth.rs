@@ -24,6 +24,8 @@ pub(super) struct Truth {
     pub(super) bound: Slots,
     /// Which slots have a binding, be it deleted or not.
     pub(super) present: Slots,
+    /// Which slots have a binding whose flag is on, whoever's it is.
+    pub(super) sharing: Slots,
     /// Which slots have a binding that is neither exclusive nor Auto Mode's.
     pub(super) ours: Slots,
     /// Which slots have their Service.
@@ -57,6 +59,16 @@ impl Held {
 }
 
 impl Truth {
+    /// What each slot's binding claims by its ledger.
+    ///
+    /// A ledger whose binding is gone or exclusive is an orphan (`product.md` 9, MCTG111): no controller
+    /// goes by it, and neither does this program, which does not even read it. So it claims nothing.
+    pub(super) fn claimed(&self) -> Vec<Set> {
+        let ledgers = self.ledgers.iter().enumerate();
+        let shares = |slot: usize| self.sharing & (1 << slot) != 0;
+        ledgers.map(|(slot, ledger)| if shares(slot) { *ledger } else { 0 }).collect()
+    }
+
     /// What a slot's binding is: there, not being deleted, this program's, with its Service.
     pub(super) fn standing(&self, slot: usize) -> [bool; 4] {
         [self.present, self.bound, self.ours, self.served].map(|slots| slots & (1 << slot) != 0)
@@ -111,6 +123,8 @@ impl Stage {
             let binding = state.binding_mut(slot.namespace, &slot.binding);
             let is_bound = binding.as_ref().is_some_and(|binding| !binding.is_being_deleted());
             truth.present |= if binding.is_some() { bit } else { 0 };
+            let shares = binding.as_ref().is_some_and(|it| it.spec.multi_cluster_target_group);
+            truth.sharing |= if shares { bit } else { 0 };
             let ours = binding.is_some_and(|binding| {
                 binding.spec.multi_cluster_target_group
                     && binding.flavour == Flavour::LoadBalancerController
