@@ -254,6 +254,22 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl BindingSpec {
+    /// Its fields by the names they have in JSON, in LBC 3.5 (`facts/lbc.md` 1.1).
+    pub const FIELDS: [&'static str; 12] = [
+        "targetGroupARN",
+        "targetGroupName",
+        "multiClusterTargetGroup",
+        "targetType",
+        "targetGroupProtocol",
+        "serviceRef",
+        "networking",
+        "nodeSelector",
+        "ipAddressType",
+        "vpcID",
+        "iamRoleArnToAssume",
+        "assumeRoleExternalId",
+    ];
+
     /// Says whether targets carry QUIC server ids.
     pub fn is_quic(&self) -> bool {
         matches!(self.target_group_protocol.as_deref(), Some("QUIC" | "TCP_QUIC"))
@@ -343,6 +359,19 @@ pub struct Peer {
     /// A security group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_group: Option<SecurityGroup>,
+}
+
+impl Peer {
+    /// A security group, by id.
+    pub fn security_group(id: &str) -> Self {
+        let security_group = Some(SecurityGroup { group_id: id.to_owned() });
+        Self { ip_block: None, security_group }
+    }
+
+    /// An address block, by CIDR.
+    pub fn cidr(cidr: &str) -> Self {
+        Self { ip_block: Some(IpBlock { cidr: cidr.to_owned() }), security_group: None }
+    }
 }
 
 /// An address block.

@@ -90,6 +90,10 @@ pub trait Cluster: Send + Sync {
         service_account: Option<&ServiceAccount>,
     ) -> impl Future<Output = Reading<Vec<bool>>> + Send;
 
+    /// The fields that the spec of the AWS Load Balancer Controller's TargetGroupBinding has here:
+    /// what is written beside them would be refused.
+    fn spec_fields(&self) -> impl Future<Output = Reading<BTreeSet<String>>> + Send;
+
     /// The Services of a namespace.
     fn services(&self, namespace: &str) -> impl Future<Output = Reading<Vec<Service>>> + Send;
 

@@ -454,6 +454,9 @@ pub struct TargetGroup {
     pub port: Option<u16>,
     /// Its VPC; none for lambda.
     pub vpc_id: Option<String>,
+    /// The port of its health checks: `traffic-port` or a number; none where AWS tells none.
+    #[serde(default)]
+    pub health_check_port: Option<String>,
     /// The ARNs of the load balancers that forward to it.
     pub load_balancer_arns: BTreeSet<String>,
 }

@@ -59,6 +59,11 @@ pub(crate) fn unread(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
     reading::findings(facts, groups, &all)
 }
 
+/// What keeps all traffic from a group, as far as it was read.
+pub(crate) fn unreached(group: &GroupView<'_>) -> Option<Finding> {
+    attachment::unreached(group)
+}
+
 /// Says whether the binding that a finding concerns asks to leave it out.
 fn is_left_out(finding: &Finding, groups: &[&GroupView<'_>]) -> bool {
     let concerns = |binding: &&BindingView<'_>| {

@@ -54,6 +54,7 @@
 
 pub mod apply;
 pub mod attributes;
+pub mod bind;
 pub mod binding;
 pub mod change;
 pub mod check;

@@ -13,7 +13,7 @@
 
 mod access;
 mod details;
-mod endpoints;
+pub(crate) mod endpoints;
 pub(crate) mod groups;
 pub(crate) mod holders;
 mod limits;
@@ -48,6 +48,8 @@ pub struct Scope {
     /// What the caller is interested in: the groups of these bindings are read, with every binding
     /// of them.
     pub selection: Selection,
+    /// Other groups instead.
+    pub wanted: Wanted,
     /// How much to read about load balancers.
     pub detail: Detail,
     /// Whether fewer contexts are read than there are.
@@ -63,6 +65,34 @@ pub struct Scope {
     pub groups: BTreeMap<TargetGroupArn, Access>,
     /// The contexts whose targets may be deregistered: who holds their addresses is read too.
     pub acting: BTreeSet<String>,
+}
+
+/// Which groups are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those that the selection chooses.
+    #[default]
+    Selected,
+    /// Exactly these, whether or not a binding names them; each on its bindings' behalf first, and
+    /// then on this one's.
+    Groups(BTreeMap<TargetGroupArn, Access>),
+    /// Those that bindings of a context name.
+    Of {
+        /// The context.
+        context: String,
+        /// The Services (namespace, name) of these bindings; none means all.
+        services: Option<BTreeSet<(String, String)>>,
+    },
+}
+
+impl Wanted {
+    /// On whose behalf groups are read that no binding may name.
+    fn also(&self) -> impl Iterator<Item = (&TargetGroupArn, &Access)> {
+        match self {
+            Self::Groups(groups) => Some(groups).into_iter().flatten(),
+            Self::Selected | Self::Of { .. } => None.into_iter().flatten(),
+        }
+    }
 }
 
 /// How much to read about load balancers.
@@ -96,7 +126,8 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let looks = look::once_each(looks);
     let named = groups::resolve_names(load_balancers, &looks).await;
     let (chosen, by_aws_name) = choose(&looks, &named, scope);
-    let accesses = Accesses::of(&looks, &named, &chosen, &scope.groups);
+    let also = scope.groups.iter().chain(scope.wanted.also());
+    let accesses = Accesses::of(&looks, &named, &chosen, also);
     let (mut cluster_facts, mut group_facts, account_limits) = join3(
         join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),
@@ -156,6 +187,25 @@ fn choose<C: Cluster>(
     named: &Named,
     scope: &Scope,
 ) -> (BTreeSet<TargetGroupArn>, bool) {
+    match &scope.wanted {
+        Wanted::Selected => {}
+        Wanted::Groups(groups) => return (groups.keys().cloned().collect(), false),
+        Wanted::Of { context, services } => {
+            let reaches = |look: &&Look<'_, C>| {
+                look.cluster.context() == context || look.also.contains(context)
+            };
+            let is_asked = |binding: &&Binding| {
+                let service = (binding.namespace.clone(), binding.spec.service_ref.name.clone());
+                services.as_ref().is_none_or(|only| only.contains(&service))
+            };
+            let of = |look: &Look<'_, C>| {
+                let bindings = look.bindings.iter().flatten().filter(is_asked);
+                let arn = |it| group_of(look.cluster.context(), it, named).ok();
+                bindings.filter_map(arn).collect::<Vec<_>>()
+            };
+            return (looks.iter().filter(reaches).flat_map(of).collect(), false);
+        }
+    }
     let asked = || scope.groups.keys().cloned();
     let mut by_group: BTreeMap<TargetGroupArn, Vec<&Binding>> =
         asked().map(|arn| (arn, Vec::new())).collect();

@@ -9,7 +9,7 @@ mod controller;
 mod finish;
 mod floor;
 mod guard;
-mod predict;
+pub(crate) mod predict;
 mod prune;
 mod unrepaired;
 

@@ -236,7 +236,7 @@ where
             left_out: self.options.left_out.clone(),
             lost: self.options.lost.clone(),
             acting: request.contexts.clone(),
-            groups: BTreeMap::new(),
+            ..Scope::default()
         };
         let facts =
             observe::observe(&self.clusters, &self.load_balancers, &scope, &self.clock).await;

@@ -92,6 +92,7 @@ pub(crate) fn registered(list: &str) -> World {
             protocol: Some("TCP".to_owned()),
             port: Some(80),
             vpc_id: Some("vpc-1".to_owned()),
+            health_check_port: Some("traffic-port".to_owned()),
             load_balancer_arns: BTreeSet::from(["lb".to_owned()]),
         }),
         targets: Ok(list.split_whitespace().map(described).collect()),

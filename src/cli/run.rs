@@ -11,7 +11,7 @@ use mctg::binding::BindingRef;
 use mctg::cluster::Cluster;
 use mctg::elbv2::LoadBalancers;
 use mctg::findings::Finding;
-use mctg::observe::{self, Detail, Scope};
+use mctg::observe::{self, Detail, Scope, Wanted};
 use mctg::plan::Request;
 use mctg::reconcile::{self, Options, Reconciler, Wait};
 use mctg::report::{ContextReport, Reconcile, Status};
@@ -130,6 +130,7 @@ async fn observe_status<C: Cluster, L: LoadBalancers>(
 ) -> Result<(Status, usize), CliError> {
     let scope = Scope {
         selection,
+        wanted: Wanted::default(),
         detail: if deep { Detail::Deep } else { Detail::Polite },
         narrowed: world.narrowed,
         left_out: world.unread.left_out.clone(),

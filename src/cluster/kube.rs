@@ -324,10 +324,14 @@ impl Cluster for KubeCluster {
     /// Every user who is known may read the OpenAPI documents (`system:discovery`); the CRD itself
     /// takes a permission of its own.
     async fn has_flag(&self) -> Reading<bool> {
+        Ok(self.spec_fields().await?.contains("multiClusterTargetGroup"))
+    }
+
+    async fn spec_fields(&self) -> Reading<BTreeSet<String>> {
         let what = "read the schema of targetgroupbindings.elbv2.k8s.aws";
         let path = format!("/openapi/v3{}", group(Flavour::LoadBalancerController));
         let read = async { self.door()?.get::<wire::OpenApi>(what, &path).await };
-        translate::has_flag(read.await.map_err(silence)?).ok_or_else(|| {
+        translate::spec_fields(read.await.map_err(silence)?).ok_or_else(|| {
             let message = format!("failed to {what}: the answer does not describe it");
             Silence::new(SilenceReason::Garbled, message)
         })

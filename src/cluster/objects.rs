@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-use crate::binding::BindingSpec;
+use crate::binding::{BindingSpec, PortRef};
 
 /// Reads `null` as the default: Go writes an empty slice that way.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
@@ -202,14 +202,26 @@ pub(super) struct LedgerData {
 
 #[derive(Deserialize)]
 pub(super) struct Service {
-    pub(super) metadata: StubMeta,
+    pub(super) metadata: ServiceMeta,
     pub(super) spec: ServiceSpec,
 }
 
 #[derive(Deserialize)]
+pub(super) struct ServiceMeta {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) namespace: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ServiceSpec {
     #[serde(rename = "type")]
     pub(super) kind: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) ip_families: Vec<String>,
     #[serde(default, deserialize_with = "nullable")]
     pub(super) ports: Vec<ServicePort>,
 }
@@ -218,7 +230,9 @@ pub(super) struct ServiceSpec {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ServicePort {
     pub(super) name: Option<String>,
+    pub(super) protocol: Option<String>,
     pub(super) port: u16,
+    pub(super) target_port: Option<PortRef>,
     pub(super) node_port: Option<u16>,
 }
 

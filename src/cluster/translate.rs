@@ -1,10 +1,12 @@
 //! From what the Kubernetes API sends to our own words; pure.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::objects as wire;
-use crate::binding::{Binding, FINALIZER, Flavour};
+use crate::binding::{Binding, FINALIZER, Flavour, PortRef};
 use crate::endpoints::{
     AddressFamily, Container, EndpointSlice, GATE_PREFIX, Node, NodeReady, Pod, PodName, PodStub,
     Service, ServicePort, ServiceType, SliceEndpoint, SlicePort, Taint,
@@ -112,25 +114,33 @@ pub(super) fn service(from: wire::Service) -> Service {
     };
     let port = |port: wire::ServicePort| ServicePort {
         name: port.name.unwrap_or_default(),
+        protocol: port.protocol.unwrap_or_else(|| "TCP".to_owned()),
         port: port.port,
+        target_port: port.target_port.filter(|port| *port != PortRef::Number(0)),
         node_port: port.node_port.unwrap_or_default(),
     };
     Service {
         namespace: from.metadata.namespace,
         name: from.metadata.name,
+        labels: from.metadata.labels,
         kind,
+        families: from.spec.ip_families.iter().filter_map(|it| family(it)).collect(),
         ports: from.spec.ports.into_iter().map(port).collect(),
+    }
+}
+
+fn family(word: &str) -> Option<AddressFamily> {
+    match word {
+        "IPv4" => Some(AddressFamily::IPv4),
+        "IPv6" => Some(AddressFamily::IPv6),
+        _ => None,
     }
 }
 
 /// Translates a slice; none where no label names its Service.
 pub(super) fn endpoint_slice(mut from: wire::EndpointSlice) -> Option<EndpointSlice> {
     let service = from.metadata.labels.remove(SERVICE_NAME_LABEL)?;
-    let family = match from.address_type.as_str() {
-        "IPv4" => Some(AddressFamily::IPv4),
-        "IPv6" => Some(AddressFamily::IPv6),
-        _ => None,
-    };
+    let family = family(&from.address_type);
     let namespace = from.metadata.namespace;
     let port = |port: wire::SlicePort| SlicePort {
         name: port.name.unwrap_or_default(),
@@ -211,13 +221,13 @@ pub(super) fn reconciler(from: wire::CronJob) -> Reconciler {
     }
 }
 
-/// Says whether the bindings' type has the flag; none where the document does not describe it.
-pub(super) fn has_flag(from: wire::OpenApi) -> Option<bool> {
+/// The fields of the bindings' spec; none where the document does not describe it.
+pub(super) fn spec_fields(from: wire::OpenApi) -> Option<BTreeSet<String>> {
     let is_binding =
         |kind: &wire::Kind| kind.group == "elbv2.k8s.aws" && kind.kind == "TargetGroupBinding";
     let mut schemas = from.components.schemas.into_values();
     let spec = schemas.find(|schema| schema.kinds.iter().any(is_binding))?.properties.spec?;
-    Some(spec.properties?.contains_key("multiClusterTargetGroup"))
+    Some(spec.properties?.into_keys().collect())
 }
 
 fn container(from: wire::Container) -> Container {
@@ -414,7 +424,7 @@ mod tests {
         let kinds =
             |kind: &str| json!([{"group": "elbv2.k8s.aws", "version": "v1beta1", "kind": kind}]);
         let document = |spec: Value| {
-            has_flag(read(json!({"components": {"schemas": {
+            spec_fields(read(json!({"components": {"schemas": {
                 "List": {"x-kubernetes-group-version-kind": kinds("TargetGroupBindingList"), "properties": {"items": {}}},
                 "Meta": {"type": "object"},
                 "Params": {"x-kubernetes-group-version-kind": kinds("IngressClassParams"),
@@ -423,10 +433,12 @@ mod tests {
             }}})))
         };
         let properties = json!({"serviceRef": {"type": "object"}, "multiClusterTargetGroup": {"type": "boolean"}});
-        assert_eq!(document(json!({ "properties": properties })), Some(true));
-        assert_eq!(document(json!({"properties": {"serviceRef": {}}})), Some(false));
+        let fields = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let both = fields(&["multiClusterTargetGroup", "serviceRef"]);
+        assert_eq!(document(json!({ "properties": properties })), both);
+        assert_eq!(document(json!({"properties": {"serviceRef": {}}})), fields(&["serviceRef"]));
         assert_eq!(document(json!({"x-kubernetes-preserve-unknown-fields": true})), None);
-        assert_eq!(has_flag(read(json!({"components": {"schemas": {}}}))), None);
+        assert_eq!(spec_fields(read(json!({"components": {"schemas": {}}}))), None);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(super) fn target_group(group: &types::TargetGroup) -> Result<TargetGroup, Mi
         protocol: group.protocol().map(|protocol| protocol.as_str().to_owned()),
         port: group.port().and_then(port),
         vpc_id: group.vpc_id().map(str::to_owned),
+        health_check_port: group.health_check_port().map(str::to_owned),
         load_balancer_arns: group.load_balancer_arns().iter().cloned().collect(),
     })
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::binding::PortRef;
+
 /// A pod's namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PodName {
@@ -28,8 +30,14 @@ pub struct Service {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// Its type.
     pub kind: ServiceType,
+    /// The address families it is of; empty where it does not tell.
+    #[serde(default)]
+    pub families: Vec<AddressFamily>,
     /// Its ports.
     pub ports: Vec<ServicePort>,
 }
@@ -52,10 +60,27 @@ pub enum ServiceType {
 pub struct ServicePort {
     /// Its name; empty where the only port has none.
     pub name: String,
+    /// Its protocol: `TCP`, `UDP` or `SCTP`.
+    #[serde(default = "tcp")]
+    pub protocol: String,
     /// Its number.
     pub port: u16,
+    /// The pods' port behind it, by number or by the name it has there; none means the same number.
+    #[serde(default)]
+    pub target_port: Option<PortRef>,
     /// Its port on every node; 0 where it has none.
     pub node_port: u16,
+}
+
+impl ServicePort {
+    /// The pods' port behind it, by number or by the name it has there.
+    pub fn target(&self) -> PortRef {
+        self.target_port.clone().unwrap_or_else(|| PortRef::Number(self.port.into()))
+    }
+}
+
+fn tcp() -> String {
+    "TCP".to_owned()
 }
 
 /// An EndpointSlice.

@@ -62,6 +62,11 @@ fn node(name: &str, ready: NodeReady) -> Node {
     }
 }
 
+fn port(name: &str, port: u16, node_port: u16) -> ServicePort {
+    let (name, protocol) = (name.to_owned(), "TCP".to_owned());
+    ServicePort { name, protocol, port, target_port: None, node_port }
+}
+
 /// Service `shop` with port http=80/30080 over two ready pods on a ready node.
 fn world(target_type: TargetType) -> World {
     let service_ref = ServiceRef { name: "shop".to_owned(), port: PortRef::Number(80) };
@@ -70,8 +75,10 @@ fn world(target_type: TargetType) -> World {
         service: Some(Service {
             namespace: "web".to_owned(),
             name: "shop".to_owned(),
+            labels: BTreeMap::new(),
             kind: ServiceType::NodePort,
-            ports: vec![ServicePort { name: "http".to_owned(), port: 80, node_port: 30080 }],
+            families: Vec::new(),
+            ports: vec![port("http", 80, 30080)],
         }),
         slices: vec![EndpointSlice {
             namespace: "web".to_owned(),
@@ -153,7 +160,7 @@ fn s2_a_number_is_a_port_and_a_string_is_a_name() {
 #[test]
 fn s2_the_first_port_that_matches_wins() {
     let mut world = world(TargetType::Ip);
-    let udp = ServicePort { name: "dns".to_owned(), port: 80, node_port: 0 };
+    let udp = port("dns", 80, 0);
     world.service.as_mut().unwrap().ports.push(udp);
     assert_eq!(world.desired(), BOTH);
 }

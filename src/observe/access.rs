@@ -17,11 +17,12 @@ use crate::target::TargetGroupArn;
 pub(super) struct Accesses(BTreeMap<TargetGroupArn, Vec<Access>>);
 
 impl Accesses {
-    pub(super) fn of<C: Cluster>(
+    /// The accesses of the groups' bindings, and after them others.
+    pub(super) fn of<'a, C: Cluster>(
         looks: &[Look<'_, C>],
         named: &Named,
         chosen: &BTreeSet<TargetGroupArn>,
-        asked: &BTreeMap<TargetGroupArn, Access>,
+        also: impl IntoIterator<Item = (&'a TargetGroupArn, &'a Access)>,
     ) -> Self {
         let mut accesses: BTreeMap<TargetGroupArn, Vec<Access>> = BTreeMap::new();
         for look in looks {
@@ -38,7 +39,7 @@ impl Accesses {
                 }
             }
         }
-        for (arn, access) in asked {
+        for (arn, access) in also {
             let known = accesses.entry(arn.clone()).or_default();
             if !known.contains(access) {
                 known.push(access.clone());

@@ -75,6 +75,16 @@ async fn has_flag<C: Cluster>(cluster: &C, bindings: &[Binding]) -> Option<bool>
     cluster.has_flag().await.ok()
 }
 
+/// What the endpoints of some bindings ask for, whether these exist or not.
+pub(crate) async fn offered<C: Cluster>(
+    cluster: &C,
+    bindings: &[Binding],
+) -> Vec<Result<Endpoints, Unresolved>> {
+    let bindings: Vec<&Binding> = bindings.iter().collect();
+    let world = Workloads::read(cluster, &bindings).await;
+    bindings.into_iter().map(|binding| world.resolve(binding)).collect()
+}
+
 async fn read_bindings<C: Cluster>(
     cluster: &C,
     chosen: Vec<(&Binding, Reading<TargetGroupArn>)>,

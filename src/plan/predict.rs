@@ -10,35 +10,35 @@ use crate::target::{HealthState, Target, TargetDescription};
 
 /// What the controller goes by.
 #[derive(Clone, Copy)]
-pub(super) struct Knowledge<'a> {
+pub(crate) struct Knowledge<'a> {
     /// The endpoints it resolves; `None` where it cleans up, because the binding is being deleted or
     /// its Service or port is missing.
-    pub(super) endpoints: Option<&'a Endpoints>,
+    pub(crate) endpoints: Option<&'a Endpoints>,
     /// The ledger it has in memory; `None` after a restart, until it needs one.
-    pub(super) memory: Option<&'a BTreeSet<Target>>,
+    pub(crate) memory: Option<&'a BTreeSet<Target>>,
     /// The ledger that is stored, which it reads only while it has none in memory.
-    pub(super) stored: Option<&'a BTreeSet<Target>>,
+    pub(crate) stored: Option<&'a BTreeSet<Target>>,
     /// What ELBv2 lists.
-    pub(super) listed: &'a [TargetDescription],
+    pub(crate) listed: &'a [TargetDescription],
     /// Its `--max-targets-per-target-group`.
-    pub(super) max_targets: Option<usize>,
+    pub(crate) max_targets: Option<usize>,
 }
 
 /// What a pass does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Passing {
+pub(crate) struct Passing {
     /// What it registers.
-    pub(super) register: BTreeSet<Target>,
+    pub(crate) register: BTreeSet<Target>,
     /// What it deregisters.
-    pub(super) deregister: Vec<TargetDescription>,
+    pub(crate) deregister: Vec<TargetDescription>,
     /// Whether it writes its ledger anew, with all endpoints and nothing else, or deletes it.
-    pub(super) writes_ledger: bool,
+    pub(crate) writes_ledger: bool,
     /// What is registered, and in its ledger no more after that: nobody would ever take it out.
-    pub(super) forgets: BTreeSet<Target>,
+    pub(crate) forgets: BTreeSet<Target>,
 }
 
 /// Predicts a full pass (`facts/lbc.md` 2.1, 4).
-pub(super) fn pass(known: &Knowledge<'_>) -> Passing {
+pub(crate) fn pass(known: &Knowledge<'_>) -> Passing {
     // In memory it wins over what is stored; without either, nothing is known to be its own.
     let ledger = known.memory.or(known.stored);
     let own =

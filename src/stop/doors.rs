@@ -128,6 +128,10 @@ impl<C: Cluster> Cluster for Stoppable<'_, C> {
         self.read(self.door.reconcilers()).await
     }
 
+    async fn spec_fields(&self) -> Reading<BTreeSet<String>> {
+        self.read(self.door.spec_fields()).await
+    }
+
     async fn has_flag(&self) -> Reading<bool> {
         self.read(self.door.has_flag()).await
     }

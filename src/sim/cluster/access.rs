@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::state::{SimPod, StoredEvent, StoredLedger, key};
 use super::{Cluster, Request, Where};
-use crate::binding::{Binding, CHECKPOINT_ANNOTATION, Flavour};
+use crate::binding::{Binding, BindingSpec, CHECKPOINT_ANNOTATION, Flavour};
 use crate::change::{Manifest, Note};
 use crate::cluster::{Cluster as Door, StoredNote, WriteError};
 use crate::endpoints::{EndpointSlice, Node, Pod, PodName, PodStub, Service};
@@ -103,6 +103,21 @@ impl Door for Cluster {
                 state.denied.contains(&(who.clone(), question.resource_and_verb()))
             };
             questions.iter().map(|question| !denied(question)).collect()
+        })
+        .await
+    }
+
+    async fn spec_fields(&self) -> Reading<BTreeSet<String>> {
+        self.read(Request::Schema, Where::AllNamespaces, |state| {
+            let lacks = |field: &&str| {
+                state.lacks_fields.contains(*field)
+                    || (*field == "multiClusterTargetGroup" && !state.has_flag)
+            };
+            BindingSpec::FIELDS
+                .iter()
+                .filter(|field| !lacks(field))
+                .map(|it| (*it).to_owned())
+                .collect()
         })
         .await
     }

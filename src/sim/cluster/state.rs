@@ -60,6 +60,9 @@ pub struct ClusterState {
     /// what (`resource.group:verb`).
     #[serde(default)]
     pub denied: BTreeSet<(String, String)>,
+    /// Fields that its type TargetGroupBinding lacks, as an older one does.
+    #[serde(default)]
+    pub lacks_fields: BTreeSet<String>,
     /// The events of this program.
     #[serde(default)]
     pub events: BTreeMap<String, StoredEvent>,
@@ -224,6 +227,7 @@ impl ClusterState {
             webhook: Webhook::Absent,
             clock_ahead: SignedDuration::ZERO,
             denied: BTreeSet::new(),
+            lacks_fields: BTreeSet::new(),
             events: BTreeMap::new(),
             objects: BTreeMap::new(),
             now,
@@ -264,7 +268,15 @@ impl ClusterState {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             kind: ServiceType::LoadBalancer,
-            ports: vec![ServicePort { name: "http".to_owned(), port, node_port }],
+            labels: BTreeMap::new(),
+            families: Vec::new(),
+            ports: vec![ServicePort {
+                name: "http".to_owned(),
+                protocol: "TCP".to_owned(),
+                port,
+                target_port: Some(PortRef::Number(target_port.into())),
+                node_port,
+            }],
         };
         let target_ports = BTreeMap::from([("http".to_owned(), target_port)]);
         self.services.insert(key(namespace, name), SimService { service, target_ports });

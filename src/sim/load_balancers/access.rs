@@ -302,6 +302,7 @@ fn group_facts(model: &Model, group: &Group) -> TargetGroup {
         protocol: Some(group.protocol.clone()),
         port: Some(group.port),
         vpc_id: Some(group.vpc_id.clone()),
+        health_check_port: Some(group.health_check_port.clone()),
         load_balancer_arns: model.load_balancer_arns(group).into_iter().collect(),
     }
 }

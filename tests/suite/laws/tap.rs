@@ -212,6 +212,10 @@ impl Cluster for ClusterDoor {
         self.inner.reconcilers().await
     }
 
+    async fn spec_fields(&self) -> Reading<BTreeSet<String>> {
+        self.inner.spec_fields().await
+    }
+
     async fn has_flag(&self) -> Reading<bool> {
         self.inner.has_flag().await
     }

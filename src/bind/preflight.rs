@@ -1,0 +1,522 @@
+//! What must hold before a binding is written: of the Service and the group. Pure.
+//!
+//! What must hold of the cluster that it is written to is in [`cluster`].
+
+mod cluster;
+mod ledger;
+
+use super::after::After;
+use super::candidate::{self, Candidate, NoPort};
+use super::networking::{self, Found};
+use super::world::World;
+use super::{Request, manifest};
+use crate::binding::{Binding, BindingRef, Flavour, IpAddressType, Owner, OwnerKind, TargetType};
+use crate::change::{Check, Manifest, Verdict};
+use crate::endpoints::{AddressFamily, Endpoints, Service, ServicePort, ServiceType, Unresolved};
+use crate::facts::{ClusterFacts, Silence, SilenceReason, TargetGroup};
+use crate::findings::catalogue::{
+    AWS_UNREADABLE, BACKEND_NOT_FOUND, BINDING_MISMATCH, CONTESTED_TARGET, CONTEXT_UNREACHABLE,
+    EXCLUSIVE_BINDING, QUOTA_NEAR, TARGET_GROUP_GONE,
+};
+use crate::findings::{self, counted, listed, quoted};
+use crate::target::Target;
+use crate::view::GroupView;
+
+/// What is looked at, and all that was read about it.
+pub(super) struct Subject<'a> {
+    pub(super) request: &'a Request,
+    pub(super) world: &'a World,
+    pub(super) candidate: &'a Candidate<'a>,
+    pub(super) here: Option<&'a ClusterFacts>,
+    pub(super) view: Option<&'a GroupView<'a>>,
+    pub(super) manifest: Option<&'a Manifest>,
+    pub(super) offer: Option<Result<&'a Endpoints, &'a Unresolved>>,
+    pub(super) after: Option<&'a After>,
+}
+
+impl<'a> Subject<'a> {
+    fn group(&self) -> Option<&'a TargetGroup> {
+        self.view?.facts.group.as_ref().ok()
+    }
+
+    fn context(&self) -> String {
+        quoted(&self.request.context)
+    }
+
+    /// What a command about an object of the namespace begins with.
+    fn kubectl(&self) -> String {
+        format!("kubectl --context {} -n {}", self.context(), self.candidate.namespace)
+    }
+
+    /// The Service, as messages name it.
+    fn service(&self) -> String {
+        let Candidate { namespace, service_name, .. } = self.candidate;
+        format!("{namespace}/{service_name}")
+    }
+}
+
+/// Looks at everything; the order is that in which it is told.
+pub(super) fn checks(it: &Subject<'_>) -> Vec<Check> {
+    let mut checks = contexts(it);
+    checks.push(service(it));
+    checks.extend(it.candidate.service.map(|service| port(it, service)));
+    checks.push(group(it));
+    if let (Some(group), Some(service), Ok(port)) =
+        (it.group(), it.candidate.service, &it.candidate.port)
+    {
+        checks.push(fit(it, group, service, port));
+    }
+    checks.extend(exclusive(it));
+    checks.extend(cluster::checks(it));
+    checks.extend(binding(it));
+    checks.extend(ledger::checks(it));
+    checks.extend(sources(it));
+    checks.extend(endpoints(it));
+    checks.extend(own_load_balancer(it));
+    checks.extend(room(it));
+    checks
+}
+
+/// Clusters of the reading set that are not known: they may bind the group too.
+fn contexts(it: &Subject<'_>) -> Vec<Check> {
+    let here = it.here.map(|cluster| &cluster.context);
+    let from = candidate::source_silence(it.request, it.world);
+    let others = it.world.facts.clusters.iter().filter(|cluster| Some(&cluster.context) != here);
+    let mut checks = Vec::new();
+    if let Some(silence) = from.filter(|_| it.candidate.arn.is_none()) {
+        let message = format!("what is shared there is not known: {silence}");
+        checks.push(Check::of(&CONTEXT_UNREACHABLE, Verdict::Unknown, message));
+    }
+    for cluster in others {
+        let Some(silence) = cluster.silence() else { continue };
+        let message =
+            format!("{} was not read, and may bind the group too: {silence}", cluster.context);
+        checks.push(
+            Check::of(&CONTEXT_UNREACHABLE, Verdict::NeedsYes, message)
+                .hint("--yes goes on without it; --observe names the contexts to read"),
+        );
+    }
+    if checks.is_empty() {
+        checks.push(Check::passed("Contexts", "every context was read"));
+    }
+    checks
+}
+
+fn service(it: &Subject<'_>) -> Check {
+    let Candidate { namespace, service, .. } = it.candidate;
+    match service {
+        Some(service) if service.kind == ServiceType::ExternalName => {
+            let message = format!("Service {} is a DNS alias, and has no endpoints", it.service());
+            Check::of(&BACKEND_NOT_FOUND, Verdict::Refused, message)
+        }
+        Some(_) => Check::passed("Service", format!("Service {} is there", it.service())),
+        None => match it.world.services_unread(&it.request.context, namespace) {
+            Some(silence) => unknown("Service", &silence),
+            None => {
+                let message =
+                    format!("Service {} does not exist in {}", it.service(), it.request.context);
+                Check::of(&BACKEND_NOT_FOUND, Verdict::Refused, message)
+                    .hint(format!("{} get services", it.kubectl()))
+            }
+        },
+    }
+}
+
+fn port(it: &Subject<'_>, service: &Service) -> Check {
+    let all = || {
+        let each = service.ports.iter().map(|port| match port.name.as_str() {
+            "" => port.port.to_string(),
+            name => format!("{} ({name})", port.port),
+        });
+        networking::join(&each.collect::<Vec<_>>())
+    };
+    match &it.candidate.port {
+        Ok(port) => Check::passed("Port", format!("port {} is there", port.port)),
+        Err(NoPort::Ambiguous) => Check::refused(
+            "Port",
+            format!("Service {} has the ports {}, and nothing tells which", it.service(), all()),
+        )
+        .hint("choose one with --port"),
+        Err(NoPort::Missing(port)) => {
+            let message = format!("Service {} has no port {port}, but {}", it.service(), all());
+            Check::of(&BACKEND_NOT_FOUND, Verdict::Refused, message).hint("choose one with --port")
+        }
+        Err(NoPort::NoService) => Check::refused("Port", "the Service is not known"),
+    }
+}
+
+fn group(it: &Subject<'_>) -> Check {
+    let Some(arn) = &it.candidate.arn else {
+        let from = match &it.request.groups {
+            super::Groups::From(from) => from.as_str(),
+            super::Groups::Arns(_) => "",
+        };
+        let message = format!("{from} binds no target group to Service {}", it.service());
+        return Check::refused("TargetGroup", message)
+            .hint(format!("kubectl mctg status --all --context {}", quoted(from)));
+    };
+    match it.view.map(|view| &view.facts.group) {
+        Some(Ok(group)) => {
+            let protocol = group.protocol.as_deref().unwrap_or("no protocol");
+            let message = format!("{} is there: {}, {protocol}", arn.name(), group.target_type);
+            Check::passed("TargetGroup", message)
+        }
+        Some(Err(silence)) if silence.reason == SilenceReason::NotFound => {
+            let message = format!("{arn} does not exist in the account that was asked: {silence}");
+            Check::of(&TARGET_GROUP_GONE, Verdict::Refused, message)
+        }
+        Some(Err(silence)) => {
+            let message = format!("{} could not be read: {silence}", arn.name());
+            Check::of(&AWS_UNREADABLE, Verdict::Unknown, message)
+        }
+        None => Check::of(&AWS_UNREADABLE, Verdict::Unknown, format!("{arn} was not read")),
+    }
+}
+
+/// What the controller's webhook would refuse, and what could never serve (`facts/lbc.md` 1.2,
+/// `facts/elbv2.md` 1.4).
+fn fit(it: &Subject<'_>, group: &TargetGroup, service: &Service, port: &ServicePort) -> Check {
+    let problems = problems(it, group, service, port);
+    if problems.is_empty() {
+        return Check::passed(
+            BINDING_MISMATCH.name,
+            "type, address family, VPC and protocol go together",
+        );
+    }
+    let check = Check::of(&BINDING_MISMATCH, Verdict::Refused, problems.join("; "));
+    match it.candidate.existing {
+        // What is immutable takes a new binding.
+        Some(existing) if existing.binding.owner().is_none() => check.hint(format!(
+            "kubectl mctg unbind tgb/{} -n {} --context {}",
+            existing.binding.name,
+            existing.binding.namespace,
+            it.context()
+        )),
+        _ => check,
+    }
+}
+
+fn problems(
+    it: &Subject<'_>,
+    group: &TargetGroup,
+    service: &Service,
+    port: &ServicePort,
+) -> Vec<String> {
+    let name = group.arn.name();
+    let Some(target_type) = manifest::target_type(group) else {
+        return vec![format!(
+            "{name} takes targets of type {}, not pods or nodes",
+            group.target_type
+        )];
+    };
+    let mut problems = Vec::new();
+    let protocol = group.protocol.as_deref().unwrap_or_default();
+    let is_instance = target_type == TargetType::Instance;
+    if is_instance {
+        let has_ports = matches!(service.kind, ServiceType::NodePort | ServiceType::LoadBalancer);
+        if !has_ports || port.node_port == 0 {
+            problems.push(format!(
+                "{name} takes nodes, and port {} of Service {} has no node port",
+                port.port,
+                it.service()
+            ));
+        }
+        if matches!(protocol, "QUIC" | "TCP_QUIC") {
+            problems.push(format!("{name} is for {protocol}, which no node can take"));
+        }
+        let has_role = it.request.role.is_some()
+            || it.manifest.is_some_and(|it| !it.spec.iam_role_arn_to_assume.is_empty());
+        if has_role {
+            problems.push(format!(
+                "{name} takes nodes, which cannot be registered through an assumed role"
+            ));
+        }
+    } else {
+        let family = match manifest::family(group) {
+            IpAddressType::Ipv4 => AddressFamily::IPv4,
+            IpAddressType::Ipv6 => AddressFamily::IPv6,
+        };
+        if !service.families.is_empty() && !service.families.contains(&family) {
+            let message = format!(
+                "{name} takes {} addresses, and Service {} has none",
+                group.ip_address_type,
+                it.service()
+            );
+            problems.push(message);
+        }
+    }
+    let fits = match protocol {
+        "UDP" | "QUIC" => port.protocol == "UDP",
+        "TCP_UDP" | "TCP_QUIC" => port.protocol != "SCTP",
+        _ => port.protocol == "TCP",
+    };
+    if !fits {
+        problems.push(format!(
+            "{name} is for {protocol}, and port {} for {}",
+            port.port, port.protocol
+        ));
+    }
+    problems.extend(other_vpc(it, group, is_instance));
+    if let Some(existing) = it.candidate.existing {
+        problems.extend(immutable(&existing.binding, group, target_type));
+    }
+    problems
+}
+
+/// Another VPC than this cluster's, where its controller told which that is: only addresses that
+/// speak TCP can be registered from there.
+fn other_vpc(it: &Subject<'_>, group: &TargetGroup, is_instance: bool) -> Option<String> {
+    let of_group = group.vpc_id.as_deref()?;
+    let generated = it.world.bindings.iter().flatten().filter(|binding| {
+        binding.owner().is_some()
+            && binding.spec.target_group_arn != group.arn.as_str()
+            && !binding.spec.vpc_id.is_empty()
+    });
+    let own = generated.map(|binding| binding.spec.vpc_id.as_str()).next()?;
+    let needs_own = is_instance
+        || matches!(group.protocol.as_deref(), Some("UDP" | "TCP_UDP" | "QUIC" | "TCP_QUIC"));
+    (own != of_group && needs_own).then(|| {
+        let what =
+            if is_instance { "nodes" } else { group.protocol.as_deref().unwrap_or_default() };
+        format!(
+            "{} is in {of_group} and takes {what}, and {} is in {own}",
+            group.arn.name(),
+            it.request.context
+        )
+    })
+}
+
+/// What a binding that is there says otherwise and cannot change.
+fn immutable(binding: &Binding, group: &TargetGroup, target_type: TargetType) -> Vec<String> {
+    let spec = &binding.spec;
+    let mut problems = Vec::new();
+    if spec.target_type.is_some_and(|own| own != target_type) {
+        problems.push(format!("{} has another targetType for good", binding.name));
+    }
+    if spec.ip_address_type.unwrap_or(IpAddressType::Ipv4) != manifest::family(group) {
+        problems.push(format!("{} has another ipAddressType for good", binding.name));
+    }
+    if !spec.vpc_id.is_empty() && group.vpc_id.as_ref().is_some_and(|vpc| *vpc != spec.vpc_id) {
+        problems.push(format!("{} has another vpcID for good", binding.name));
+    }
+    problems
+}
+
+/// An exclusive binding of the group takes out whatever is not its own, here as anywhere.
+fn exclusive(it: &Subject<'_>) -> Vec<Check> {
+    let Some(view) = it.view else { return Vec::new() };
+    let exclusive = view
+        .bindings
+        .iter()
+        .filter(|binding| !binding.facts.binding.spec.multi_cluster_target_group);
+    let mut checks: Vec<Check> = exclusive
+        .map(|binding| {
+            let BindingRef { context, namespace, name } = binding.reference();
+            let message = format!(
+                "{namespace}/{name} in {context} is exclusive; its controller would remove the new targets at once"
+            );
+            Check::of(&EXCLUSIVE_BINDING, Verdict::Refused, message)
+                .hint(sharing_line(&context, &binding.facts.binding))
+        })
+        .collect();
+    if checks.is_empty() {
+        let message = match view.bindings.len() {
+            0 => "no observed binding of the group yet".to_owned(),
+            number => format!("{} of the group, multi-cluster", counted(number, "binding")),
+        };
+        checks.push(Check::passed(EXCLUSIVE_BINDING.name, message));
+    }
+    checks
+}
+
+/// The line that makes a binding multi-cluster: at its owner, where it has one.
+fn sharing_line(context: &str, binding: &Binding) -> String {
+    let context = quoted(context);
+    let annotate = |kind: &str, owner: &Owner, key: &str| {
+        let namespace = owner.namespace.as_deref().unwrap_or(&binding.namespace);
+        format!(
+            "kubectl --context {context} -n {namespace} annotate {kind} {} {key}=true",
+            owner.name
+        )
+    };
+    match binding.owner() {
+        Some(owner) if owner.kind == OwnerKind::Service => annotate(
+            "service",
+            &owner,
+            "service.beta.kubernetes.io/aws-load-balancer-multi-cluster-target-group",
+        ),
+        Some(owner) if owner.kind == OwnerKind::Ingress => {
+            annotate("ingress", &owner, "alb.ingress.kubernetes.io/multi-cluster-target-group")
+        }
+        Some(_) => "kubectl mctg explain MCTG101".to_owned(),
+        None => format!(
+            "kubectl --context {context} -n {} patch {} {} --type merge -p \
+             '{{\"spec\":{{\"multiClusterTargetGroup\":true}}}}'",
+            binding.namespace,
+            Flavour::LoadBalancerController.resource(),
+            binding.name
+        ),
+    }
+}
+
+/// The binding that joins the two already, and who else has its name.
+fn binding(it: &Subject<'_>) -> Option<Check> {
+    let manifest = it.manifest?;
+    if let Some(existing) = it.candidate.existing {
+        let name = format!("{}/{}", existing.binding.namespace, existing.binding.name);
+        if existing.binding.is_being_deleted() {
+            let message = format!("{name} binds it and is being deleted");
+            return Some(Check::refused("Binding", message).hint("run it again once that is gone"));
+        }
+        if existing.binding.spec == manifest.spec {
+            return Some(Check::passed("Binding", format!("{name} binds it already")));
+        }
+        let message = format!("{name} binds it already, and differs");
+        return Some(Check::new("Binding", Verdict::NeedsYes, message));
+    }
+    let taken = match &it.world.bindings {
+        Err(silence) => return Some(unknown("Name", silence)),
+        Ok(bindings) => bindings
+            .iter()
+            .find(|it| it.namespace == manifest.namespace && it.name == manifest.name),
+    };
+    Some(match taken {
+        None => Check::passed("Name", format!("{} is free", manifest.name)),
+        Some(other) => {
+            let group = match other.spec.target_group_arn.rsplit('/').nth(1) {
+                Some(name) => name,
+                None => other.spec.target_group_name.as_str(),
+            };
+            let message = format!(
+                "{}/{} is there already: it binds svc/{} to {group}",
+                other.namespace, other.name, other.spec.service_ref.name
+            );
+            Check::refused("Name", message).hint("choose another with --name")
+        }
+    })
+}
+
+/// Who may reach the targets.
+fn sources(it: &Subject<'_>) -> Option<Check> {
+    if it.candidate.existing.is_some() || it.candidate.arn.is_none() {
+        return None;
+    }
+    Some(match networking::find(it.request, it.world, it.candidate) {
+        Found::Peers(peers, _) => {
+            let message = format!("{} may reach the targets", counted(peers.len(), "source"));
+            Check::passed("Sources", message)
+        }
+        Found::Unmanaged => Check::passed("Sources", "who may reach the targets is up to others"),
+        Found::Unknown(silence) => unknown("Sources", &silence),
+        Found::Nothing => Check::refused(
+            "Sources",
+            "nothing tells who may reach the targets: no binding of the group lets anybody in, and the load balancer \
+             has no security group",
+        )
+        .hint("say who with --source-security-group or --source-cidr, or --no-networking if it is open anyway"),
+    })
+}
+
+/// What would be registered, and whether anybody else claims it.
+fn endpoints(it: &Subject<'_>) -> Vec<Check> {
+    let offer = match it.offer {
+        None => return Vec::new(),
+        Some(Err(Unresolved::Silent(silence))) => return vec![unknown("Endpoints", silence)],
+        Some(Err(unresolved)) => {
+            return vec![Check::refused("Endpoints", unresolved.to_string())];
+        }
+        Some(Ok(offer)) => offer,
+    };
+    let number = offer.registrable().count();
+    let mut checks = vec![match number {
+        0 => Check::new("Endpoints", Verdict::Warning, "nothing is ready to be registered"),
+        _ => Check::passed("Endpoints", format!("{} to register", counted(number, "target"))),
+    }];
+    let left = offer.desired.len() - number;
+    if left > 0 {
+        let message = format!("{} that the group cannot take", counted(left, "endpoint"));
+        checks.push(Check::new("Endpoints", Verdict::Warning, message));
+    }
+    checks.extend(contested(it, offer));
+    checks
+}
+
+/// Addresses that two clusters have: each would take the other's target out when its pod goes.
+fn contested(it: &Subject<'_>, offer: &Endpoints) -> Option<Check> {
+    let view = it.view?;
+    let own = it.candidate.existing.map(|existing| existing.binding.uid.as_str());
+    let is_other = |index: &usize| Some(view.bindings[*index].facts.binding.uid.as_str()) != own;
+    let contested: Vec<&Target> = offer
+        .desired
+        .keys()
+        .filter(|target| {
+            let claims = view.targets.get(target);
+            claims.is_some_and(|it| it.desired_by.iter().chain(&it.tracked_by).any(|i| is_other(i)))
+        })
+        .collect();
+    let first = view.targets.get(contested.first()?)?;
+    let owner = first.desired_by.iter().chain(&first.tracked_by).find(|index| is_other(index))?;
+    let message = format!(
+        "{} of {} claimed by {} too: {}",
+        counted(contested.len(), "target"),
+        it.service(),
+        view.bindings[*owner].reference(),
+        listed(&contested)
+    );
+    Some(Check::of(&CONTESTED_TARGET, Verdict::Refused, message))
+}
+
+/// A Service of type LoadBalancer serves through its own too.
+fn own_load_balancer(it: &Subject<'_>) -> Option<Check> {
+    let service = it.candidate.service?;
+    let generated = it.candidate.existing.is_some_and(|it| it.binding.owner().is_some());
+    if service.kind != ServiceType::LoadBalancer || generated {
+        return None;
+    }
+    let message = format!(
+        "Service {} is of type LoadBalancer: it has a load balancer of its own, which goes on serving it",
+        it.service()
+    );
+    Some(Check::new("OwnLoadBalancer", Verdict::Warning, message))
+}
+
+/// Whether the group can take as many, and what happens until they were checked.
+fn room(it: &Subject<'_>) -> Vec<Check> {
+    const NEAR_PERCENT: usize = 80;
+    let mut checks = Vec::new();
+    let Some(after) = it.after else { return checks };
+    if let (Some(targets), Ok(limit)) = (after.targets, usize::try_from(after.limit)) {
+        let message = format!("the group will hold {targets} targets of {limit} allowed");
+        checks.push(match targets * 100 > limit * NEAR_PERCENT {
+            true => Check::of(&QUOTA_NEAR, Verdict::Warning, message),
+            false => Check::passed(QUOTA_NEAR.name, message),
+        });
+    }
+    let controller = it.here.and_then(|it| it.controller_of(Flavour::LoadBalancerController));
+    if let (Some(targets), Some(max)) = (after.targets, controller.and_then(|it| it.max_targets))
+        && targets > max
+    {
+        let message = format!(
+            "the controller here registers up to {max} in all (--max-targets-per-target-group), and the group will hold \
+             {targets}"
+        );
+        checks.push(Check::new("ControllerLimit", Verdict::Warning, message));
+    }
+    if let Some((at_first, percent, then)) = after.dip() {
+        let message = format!(
+            "until the new targets are checked {at_first}% of the group is healthy, and under {percent}% {then}"
+        );
+        checks.push(Check::new("MinimumHealth", Verdict::Warning, message));
+    }
+    if let Some(finding) = it.view.and_then(findings::unreached) {
+        let mut check = Check::new(finding.name, Verdict::Warning, finding.message);
+        check.code = Some(finding.code);
+        checks.push(check);
+    }
+    checks
+}
+
+/// What could not be read.
+fn unknown(name: &'static str, silence: &Silence) -> Check {
+    Check::new(name, Verdict::Unknown, silence.message.clone())
+}
