@@ -15,7 +15,7 @@ use crate::cli::exit::Exit;
 const INDENT: usize = 6;
 
 /// Columns of a detail's word.
-const LABEL: usize = 9;
+const LABEL: usize = 10;
 
 /// Writes what was looked at, and the plan of each item.
 ///
@@ -181,9 +181,9 @@ pub(crate) fn event_line(event: Event<'_>, several: bool) -> String {
         Event::Reached(item, goal) => format!("{:<12} {}{}", goal.word, goal.state, of(item)),
         Event::Waiting(item, goal) => {
             let why = goal.waiting.as_deref().unwrap_or_default();
-            let state =
-                if goal.state.is_empty() { String::new() } else { format!(" {}", goal.state) };
-            format!("{:<12} {}:{state}{}; {why}", "waiting", goal.word, of(item))
+            let state = [goal.state.as_str(), why].map(str::trim);
+            let state: Vec<&str> = state.into_iter().filter(|it| !it.is_empty()).collect();
+            format!("{:<12} {}{}: {}", "waiting", goal.word, of(item), state.join("; "))
         }
         // Nobody is kept waiting for what there are no words for yet.
         _ => String::new(),
