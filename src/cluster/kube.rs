@@ -329,9 +329,8 @@ impl Cluster for KubeCluster {
 
     async fn spec_fields(&self) -> Reading<BTreeSet<String>> {
         let what = "read the schema of targetgroupbindings.elbv2.k8s.aws";
-        let path = format!("/openapi/v3{}", group(Flavour::LoadBalancerController));
-        let read = async { self.door()?.get::<wire::OpenApi>(what, &path).await };
-        translate::spec_fields(read.await.map_err(silence)?).ok_or_else(|| {
+        let schema = self.read_schema(what).await.map_err(silence)?;
+        translate::spec_fields(schema).ok_or_else(|| {
             let message = format!("failed to {what}: the answer does not describe it");
             Silence::new(SilenceReason::Garbled, message)
         })

@@ -1,6 +1,8 @@
 //! What decides beforehand whether anything can be done in a cluster: its server, its types, the
 //! controller's webhook, and permissions.
 
+use std::time::Duration;
+
 use ::kube::api::ListParams;
 use futures::future;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -25,6 +27,11 @@ const CONFIGURATIONS: [&str; 2] =
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1";
 
+/// How often, and how long after one another, a schema is asked for whose type is there: kube-apiserver
+/// 1.36 publishes it about a second later.
+const PUBLISHING_TRIES_MAX: u32 = 6;
+const PUBLISHING_DELAY: Duration = Duration::from_millis(500);
+
 impl KubeCluster {
     pub(super) async fn ask_version(&self) -> Result<ServerFacts, Failure> {
         let what = "get /version";
@@ -40,6 +47,29 @@ impl KubeCluster {
                 self.prove_kubernetes(&what).await.map(|()| false)
             }
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// Reads the schema of bindings. The server publishes it a moment after a type was made or changed,
+    /// so where the type is there already it is asked for again.
+    pub(super) async fn read_schema(&self, what: &str) -> Result<wire::OpenApi, Failure> {
+        let flavour = Flavour::LoadBalancerController;
+        let path = format!("/openapi/v3{}", group(flavour));
+        let door = self.door()?;
+        let mut left = PUBLISHING_TRIES_MAX;
+        loop {
+            match door.get(what, &path).await {
+                Err(failure) if failure.is_not_found() && left > 0 => {
+                    let pause = tokio::time::sleep(PUBLISHING_DELAY);
+                    if self.is_served(flavour).await.ok() != Some(true)
+                        || door.stop.before(pause).await.is_none()
+                    {
+                        return Err(failure);
+                    }
+                    left -= 1;
+                }
+                answer => return answer,
+            }
         }
     }
 
@@ -243,6 +273,34 @@ mod tests {
         let (it, _) =
             cluster(|_, _| (200, r#"{"resources":[{"name":"targetgroupbindings"}]}"#.to_owned()));
         assert_eq!(it.serves(flavour).await, Ok(true));
+    }
+
+    const TYPE: &str = r#"{"resources":[{"name":"targetgroupbindings"}]}"#;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_schema_of_a_type_that_was_just_made_is_waited_for() {
+        let schema = r#"{"components":{"schemas":{"it":{
+            "x-kubernetes-group-version-kind":[{"group":"elbv2.k8s.aws","kind":"TargetGroupBinding"}],
+            "properties":{"spec":{"properties":{"multiClusterTargetGroup":{}}}}}}}}"#;
+        let (it, _) = cluster(move |line, before| match line.contains("/openapi/") {
+            true if before < 4 => (404, String::new()),
+            true => (200, schema.to_owned()),
+            false => (200, TYPE.to_owned()),
+        });
+        assert_eq!(it.has_flag().await, Ok(true));
+        let (it, log) = cluster(|line, _| match line.contains("/openapi/") {
+            true => (404, String::new()),
+            false => (200, TYPE.to_owned()),
+        });
+        assert_eq!(it.has_flag().await.unwrap_err().reason, SilenceReason::NotFound);
+        assert!(log.lock().unwrap().len() < 20, "not for ever");
+    }
+
+    #[tokio::test]
+    async fn the_schema_of_a_type_that_is_not_there_is_not_waited_for() {
+        let (it, log) = cluster(|_, _| (404, String::new()));
+        assert_eq!(it.has_flag().await.unwrap_err().reason, SilenceReason::NotFound);
+        assert_eq!(log.lock().unwrap().iter().filter(|it| it.contains("/openapi/")).count(), 1);
     }
 
     fn question(verb: &str) -> Question {

@@ -27,13 +27,13 @@ pub(super) fn delay(group: &GroupView<'_>) -> u64 {
 pub(super) fn tell(item: &mut Item, facts: &Facts, group: &GroupView<'_>, taken: &Taken) {
     let going = &taken.going;
     for listed in going.iter().take(LISTED_MAX) {
-        item.detail("takes out", described(listed));
+        item.detail("out", described(listed));
     }
     if going.len() > LISTED_MAX {
-        item.detail("takes out", format!("and {} more", going.len() - LISTED_MAX));
+        item.detail("out", format!("and {} more", going.len() - LISTED_MAX));
     }
     if going.is_empty() {
-        item.detail("takes out", "no target: none of its own is registered");
+        item.detail("out", "no target: none of its own is registered");
     }
     for (target, fate) in &taken.kept {
         if let Fate::Theirs { who, .. } = fate {

@@ -395,8 +395,8 @@ fn the_plan_says_what_goes_and_what_stays() {
     let details: Vec<String> =
         item.details.iter().map(|it| format!("{:10}{}", it.label, it.text)).collect();
     insta::assert_snapshot!(details.join("\n"), @r"
-    takes out 10.0.0.1:80, healthy in a
-    takes out 10.0.0.2:80, unhealthy in b
+    out       10.0.0.1:80, healthy in a
+    out       10.0.0.2:80, unhealthy in b
     stays     1 healthy target: 1 of green
     share     green web/shop 50% -> 100%
     drains    connections have 300 s to end (deregistration delay)

@@ -39,4 +39,6 @@ mod shape;
 mod stopped;
 mod story;
 mod support;
+mod unbind;
+mod unbind_refused;
 mod webhook;

@@ -6,9 +6,16 @@ mod world;
 
 use std::collections::BTreeSet;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use self::world::{Kind, Side, World, agree, codes};
+use crate::support::cluster::until;
+use crate::support::objects::binding;
+
+/// For longer than the controller remembers targets.
+const FORGOTTEN: Duration = Duration::from_secs(301);
 
 const PRI: [&str; 3] = ["10.0.12.31", "10.0.76.84", "10.0.140.17"];
 const SEC: [&str; 2] = ["10.0.79.52", "10.0.151.60"];
@@ -30,6 +37,7 @@ async fn an_existing_service_is_shared_and_comes_back(kind: Kind) {
     pri.own(&PRI, false).await;
     let group = pri.group().await;
     agree(&world, &group, &[&pri]).await;
+    world.mctg("check --pre --context *").await;
 
     twice(&world, &format!("enable {} -n default --context pri --yes", kind.owner())).await;
     assert_eq!(pri.binding().await["spec"]["multiClusterTargetGroup"], true);
@@ -41,6 +49,7 @@ async fn an_existing_service_is_shared_and_comes_back(kind: Kind) {
     let status = agree(&world, &group, &[&pri, &sec]).await;
     assert_eq!(codes(&status), BTreeSet::new(), "{status:#}");
     assert_eq!(sec.group().await, group);
+    world.mctg("check --context *").await;
 
     fails_over(&world, &pri, &sec).await;
     fails_over(&world, &sec, &pri).await;
@@ -48,7 +57,7 @@ async fn an_existing_service_is_shared_and_comes_back(kind: Kind) {
     sec.leave();
     twice_unbound(&world, "sec").await;
     agree(&world, &group, &[&pri]).await;
-    assert_eq!(sec.cluster.list(&pri.binding().await).await, Vec::<Value>::new());
+    assert_eq!(sec.bindings().await, Vec::<Value>::new());
 
     world.mctg(&format!("disable {} -n default --context pri --yes", kind.owner())).await;
     assert_ne!(pri.binding().await["spec"]["multiClusterTargetGroup"], true);
@@ -168,4 +177,29 @@ async fn a_cluster_that_is_lost_for_good_leaves_nothing_behind() {
     assert_eq!(only_pri["targetGroups"][0]["bindings"][0]["registered"], 3, "{only_pri:#}");
     assert_eq!(world.elbv2.registered(&group).len(), 3);
     world.law.held();
+}
+
+#[tokio::test]
+async fn without_enable_a_second_cluster_would_be_emptied_and_the_watch_would_see_it() {
+    let world = World::new(Kind::NlbIp).await;
+    let (pri, sec) = tokio::join!(Side::pri(&world), Side::sec(&world));
+    pri.own(&PRI, false).await;
+    let group = pri.group().await;
+    sec.deploy(&SEC).await;
+    sec.join();
+    let refused = world.desk.mctg("bind svc/nginx -n default --from pri --context sec --yes").await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("kubectl mctg enable"), "{refused:?}");
+    assert_eq!(sec.bindings().await, Vec::<Value>::new());
+
+    // By hand nobody refuses it.
+    sec.cluster.put(binding("default", "nginx", group.as_str())).await;
+    until("it is registered", async || world.elbv2.registered(&group).len() == 5).await;
+    sec.standin.settled().await;
+    world.law.held();
+    pri.standin.later(FORGOTTEN);
+    pri.offer(&AFTER).await;
+    until("the first cluster took it out", async || world.law.broken().len() == 1).await;
+    let told = world.law.broken().concat();
+    assert!(told.contains("DeregisterTargets") && told.contains("10.0.79.52:80"), "{told}");
 }

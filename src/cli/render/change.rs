@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use mctg::change::{Check, Event, Item, Verdict};
+use mctg::change::{ChangeAction, Check, Event, Item, Verdict};
 use mctg::error::escape;
-use mctg::report::{ChangeStep, Changes, ItemOutcome, ItemReport, StepResult, When};
+use mctg::report::{ChangeReport, ChangeStep, Changes, ItemOutcome, ItemReport, StepResult, When};
 
 use super::status::demo_mark;
 use super::{Look, Names, columns, count, elapsed, findings, list, wrap};
@@ -15,7 +15,7 @@ use crate::cli::exit::Exit;
 const INDENT: usize = 6;
 
 /// Columns of a detail's word.
-const LABEL: usize = 9;
+const LABEL: usize = 10;
 
 /// Writes what was looked at, and the plan of each item.
 ///
@@ -83,9 +83,14 @@ fn in_short(items: &[&ItemReport], names: &Names) -> String {
 }
 
 fn item_plan(item: &ItemReport, names: &Names, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+    // What is noted before something is taken out is no gain.
+    let takes_out = |change: &ChangeReport| {
+        matches!(change.action, ChangeAction::DeleteBinding | ChangeAction::Deregister)
+    };
     let mark = match item.plan.first() {
         None => '=',
         Some(change) if change.action.takes_away() => '-',
+        Some(_) if item.plan.iter().any(takes_out) => '-',
         Some(_) => '+',
     };
     let binding = item.binding.as_ref().map(|name| format!("{}/{name}", item.namespace));
@@ -176,9 +181,9 @@ pub(crate) fn event_line(event: Event<'_>, several: bool) -> String {
         Event::Reached(item, goal) => format!("{:<12} {}{}", goal.word, goal.state, of(item)),
         Event::Waiting(item, goal) => {
             let why = goal.waiting.as_deref().unwrap_or_default();
-            let state =
-                if goal.state.is_empty() { String::new() } else { format!(" {}", goal.state) };
-            format!("{:<12} {}:{state}{}; {why}", "waiting", goal.word, of(item))
+            let state = [goal.state.as_str(), why].map(str::trim);
+            let state: Vec<&str> = state.into_iter().filter(|it| !it.is_empty()).collect();
+            format!("{:<12} {}{}: {}", "waiting", goal.word, of(item), state.join("; "))
         }
         // Nobody is kept waiting for what there are no words for yet.
         _ => String::new(),

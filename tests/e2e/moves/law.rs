@@ -61,6 +61,11 @@ impl Law {
         assert!(watched.looks > 0, "nothing was ever registered");
         assert_eq!(watched.broken, [""; 0]);
     }
+
+    /// When it was broken, and how.
+    pub(crate) fn broken(&self) -> Vec<String> {
+        self.watched.lock().expect("nothing panics with it").broken.clone()
+    }
 }
 
 /// What is registered in all groups, as `id:port`; what drains is not.

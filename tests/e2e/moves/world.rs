@@ -245,9 +245,14 @@ impl<'w> Side<'w> {
         self.want(self.targets());
     }
 
+    /// The bindings here.
+    pub(crate) async fn bindings(&self) -> Vec<Value> {
+        self.cluster.list(&binding("default", "", "")).await
+    }
+
     /// The one binding of the Service here.
     pub(crate) async fn binding(&self) -> Value {
-        let mut found = self.cluster.list(&binding("default", "", "")).await;
+        let mut found = self.bindings().await;
         assert_eq!(found.len(), 1, "{found:#?}");
         found.remove(0)
     }
