@@ -782,39 +782,56 @@ fn a_list_of_explanations() {
     let mut out = Vec::new();
     explain::all(catalogue::ALL, &mut out).unwrap();
     assert_snapshot!(String::from_utf8(out).unwrap(), @"
-    CODE     NAME                  SEVERITY
-    MCTG101  ExclusiveBinding      critical
-    MCTG103  ContestedTarget       critical
-    MCTG105  StackLabelsOnBinding  critical
-    MCTG106  PhantomTargets        warning
-    MCTG107  LedgerMissing         warning
-    MCTG109  EmptyPortsRule        warning
-    MCTG112  LedgerUnusable        critical
-    MCTG201  MissingTargets        critical or warning
-    MCTG202  StaleTargets          warning
-    MCTG203  UntrackedTargets      warning
-    MCTG204  UnclaimedTargets      warning or info
-    MCTG205  DriftHidden           critical
-    MCTG207  TargetGroupGone       critical
-    MCTG301  ControllerAbsent      warning or info
-    MCTG302  ControllerTooOld      critical
-    MCTG303  ControllerNotAlive    critical
-    MCTG305  BackendNotFound       critical
-    MCTG306  ReconcileStale        warning
-    MCTG307  GateUnserved          warning
-    MCTG308  RulesUnserved         warning
-    MCTG401  NotAttached           critical
-    MCTG402  NotForwarded          critical
-    MCTG405  ZoneNotEnabled        critical
-    MCTG408  BindingMismatch       critical
-    MCTG409  OutsideVpc            critical
-    MCTG412  FailOpen              critical
-    MCTG413  QuotaNear             warning
-    MCTG501  SingleCluster         warning
-    MCTG901  ContextUnreachable    critical
-    MCTG902  Forbidden             critical
-    MCTG903  AwsUnreadable         critical
-    MCTG904  OwnerNotRead          critical
+    CODE     NAME                       SEVERITY
+    MCTG101  ExclusiveBinding           critical
+    MCTG102  ForeignController          critical
+    MCTG103  ContestedTarget            critical
+    MCTG104  OwnerUnprotected           warning
+    MCTG105  StackLabelsOnBinding       critical
+    MCTG106  PhantomTargets             warning
+    MCTG107  LedgerMissing              warning
+    MCTG109  EmptyPortsRule             warning
+    MCTG110  FlagNotInSource            warning
+    MCTG111  OrphanLedger               warning
+    MCTG112  LedgerUnusable             critical
+    MCTG201  MissingTargets             critical or warning
+    MCTG202  StaleTargets               warning
+    MCTG203  UntrackedTargets           warning
+    MCTG204  UnclaimedTargets           warning or info
+    MCTG205  DriftHidden                critical
+    MCTG206  BindingLost                critical
+    MCTG207  TargetGroupGone            critical
+    MCTG301  ControllerAbsent           warning or info
+    MCTG302  ControllerTooOld           critical
+    MCTG303  ControllerNotAlive         critical
+    MCTG305  BackendNotFound            critical
+    MCTG306  ReconcileStale             warning
+    MCTG307  GateUnserved               warning
+    MCTG308  RulesUnserved              warning
+    MCTG401  NotAttached                critical
+    MCTG402  NotForwarded               critical
+    MCTG405  ZoneNotEnabled             critical
+    MCTG408  BindingMismatch            critical
+    MCTG409  OutsideVpc                 critical
+    MCTG412  FailOpen                   critical
+    MCTG413  QuotaNear                  warning
+    MCTG501  SingleCluster              warning
+    MCTG601  Reachable                  critical
+    MCTG602  BindingType                critical
+    MCTG603  ControllerReady            critical or warning
+    MCTG604  ControllerFlags            warning
+    MCTG605  KnownBugs                  critical or warning
+    MCTG606  WebhookServed              critical
+    MCTG607  Permissions                critical or warning
+    MCTG608  ServiceAccountPermissions  critical
+    MCTG609  Bound                      warning
+    MCTG610  AwsCredentials             critical
+    MCTG611  AwsReads                   critical
+    MCTG612  Clocks                     critical or warning or info
+    MCTG901  ContextUnreachable         critical
+    MCTG902  Forbidden                  critical
+    MCTG903  AwsUnreadable              critical
+    MCTG904  OwnerNotRead               critical
 
     kubectl mctg explain CODE tells what it means and how to repair it.
     ");
