@@ -15,6 +15,8 @@ use crate::plan::ViaChoice;
 pub struct Run {
     /// Whether it changes anything (`reconcile`), or only reads (`status`, `diff`).
     pub writes: bool,
+    /// Whether it takes bindings out (`unbind`).
+    pub unbinds: bool,
     /// Whether it tells what is wrong beyond what is registered (`status`).
     pub tells: bool,
     /// Who is asked to act.
@@ -179,6 +181,8 @@ enum When {
     /// Where findings are made of it, and nothing is done with it.
     Telling,
     Writing,
+    /// Where bindings are taken out.
+    Unbinding,
     /// Where this program may act itself, and not only make controllers act.
     Acting,
     Events,
@@ -544,12 +548,59 @@ pub const ALL: &[Permission] = &[
         without: "only the run's own output tells",
         when: When::Events,
     },
+    Permission {
+        group: "elbv2.k8s.aws",
+        resource: "targetgroupbindings",
+        verbs: &["delete"],
+        objects: Objects::Bindings,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to take a binding out",
+        without: "nothing leaves the group; what would have is noted",
+        when: When::Unbinding,
+    },
+    Permission {
+        group: "elbv2.k8s.aws",
+        resource: "targetgroupbindings",
+        verbs: &["get", "patch"],
+        objects: Objects::Bindings,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "to take the finalizer of a controller that is gone off a binding that is being deleted",
+        without: "where no controller is any more, a binding that had one is never gone",
+        when: When::Unbinding,
+    },
+    Permission {
+        group: "",
+        resource: "configmaps",
+        verbs: &["create", "update", "delete"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to note what leaves in mctg-unbind-BINDING, and to delete that and the ledger at the end",
+        without: "nothing is begun, or what is left over stays",
+        when: When::Unbinding,
+    },
+    Permission {
+        group: "",
+        resource: "configmaps",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "to find what an earlier run noted, by a label",
+        without: "a run that was interrupted is gone on with only by the name of the binding",
+        when: When::Unbinding,
+    },
 ];
 
 /// The verbs that read or change clusters, and what kind of run each is: what a user is asked about
 /// who wants to know beforehand.
-pub const VERBS: &[(&str, Run)] =
-    &[("status and diff", READS), ("reconcile", Run { writes: true, tells: false, ..READS })];
+pub const VERBS: &[(&str, Run)] = &[
+    ("status and diff", READS),
+    ("reconcile", Run { writes: true, tells: false, ..READS }),
+    ("unbind", Run { unbinds: true, tells: false, ..READS }),
+];
 
 const READS: Run = Run {
     writes: false,
@@ -558,6 +609,7 @@ const READS: Run = Run {
     several_clusters: false,
     namespaced: false,
     tells: true,
+    unbinds: false,
 };
 
 impl Permission {
@@ -573,7 +625,7 @@ impl Permission {
 
     /// Says whether only runs that change something need it, be it to look before they do.
     pub fn is_for_changes(&self) -> bool {
-        matches!(self.when, When::Writing | When::Acting | When::Events)
+        matches!(self.when, When::Writing | When::Acting | When::Events | When::Unbinding)
     }
 
     /// Says whether a kind of run needs the rule.
@@ -582,6 +634,7 @@ impl Permission {
             When::Always => true,
             When::Telling => run.tells,
             When::Writing => run.writes,
+            When::Unbinding => run.unbinds,
             When::Acting => run.writes && run.via != ViaChoice::Controller,
             When::Events => run.writes && run.events,
             When::SeveralClusters => run.several_clusters,
@@ -621,6 +674,7 @@ mod tests {
                 When::Always => "all",
                 When::Telling => "`status`",
                 When::Writing => "`reconcile`",
+                When::Unbinding => "`unbind`",
                 When::Acting => "`reconcile`, unless `--via controller`",
                 When::Events => "events",
                 When::SeveralClusters => "peers",
