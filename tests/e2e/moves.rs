@@ -85,7 +85,8 @@ async fn twice_unbound(world: &World, context: &str) {
     let args = format!("unbind svc/nginx -n default --context {context} --yes");
     world.mctg(&args).await;
     let before = world.snapshot().await;
-    world.desk.mctg(&args).await;
+    let again = world.desk.mctg(&args).await.ended(2);
+    assert!(again.stderr.contains("is called `svc/nginx`"), "{again:?}");
     assert_eq!(world.snapshot().await, before, "{args}");
 }
 
