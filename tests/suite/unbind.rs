@@ -170,7 +170,7 @@ async fn a_run_that_is_killed_anywhere_is_made_good_by_the_next() {
                 match shop.unbind_of("svc/shop").await {
                     Ok(report) => assert!(report.complete, "{when}: {report:#?}"),
                     Err(nothing_left) => {
-                        assert!(shop.blue.with(|s| s.notes.is_empty()), "{nothing_left}")
+                        assert!(shop.blue.with(|s| s.notes.is_empty()), "{nothing_left}");
                     }
                 }
             }
