@@ -14,6 +14,9 @@ use self::world::{Kind, Side, World, agree, codes};
 use crate::support::cluster::until;
 use crate::support::objects::binding;
 
+/// The security group of a load balancer that no controller made.
+const FRONT: &str = "sg-00000000000000001";
+
 /// For longer than the controller remembers targets.
 const FORGOTTEN: Duration = Duration::from_secs(301);
 
@@ -85,7 +88,8 @@ async fn twice_unbound(world: &World, context: &str) {
     let args = format!("unbind svc/nginx -n default --context {context} --yes");
     world.mctg(&args).await;
     let before = world.snapshot().await;
-    world.desk.mctg(&args).await;
+    let again = world.desk.mctg(&args).await.ended(2);
+    assert!(again.stderr.contains("is called `svc/nginx`"), "{again:?}");
     assert_eq!(world.snapshot().await, before, "{args}");
 }
 
@@ -130,12 +134,25 @@ async fn a_cluster_is_replaced_by_a_new_one() {
     let world = World::new(Kind::NlbIp).await;
     // The load balancer is nobody's: neither cluster made it.
     let group = world.elbv2.group("k8s-shared-nginx");
+    world.elbv2.with(|model| {
+        let listed = model.describe_target_groups(&Default::default(), &Default::default());
+        let load_balancer =
+            model.load_balancer_arns(&listed.expect("it is there").items[0]).remove(0);
+        model.edit_load_balancer(&load_balancer, |load_balancer| {
+            load_balancer.security_groups = [FRONT.to_owned()].into();
+        });
+    });
     let (old, new) = tokio::join!(Side::pri(&world), Side::sec(&world));
     old.deploy(&PRI).await;
     old.join();
     let arn = group.as_str();
-    let args = "-n default --no-networking --yes --context";
-    twice(&world, &format!("bind svc/nginx --target-group-arn {arn} {args} pri")).await;
+    twice(
+        &world,
+        &format!("bind svc/nginx -n default --target-group-arn {arn} --context pri --yes"),
+    )
+    .await;
+    let allowed = &old.binding().await["spec"]["networking"]["ingress"][0];
+    assert_eq!(allowed["from"][0]["securityGroup"]["groupID"], FRONT, "{allowed:#}");
     agree(&world, &group, &[&old]).await;
     new.deploy(&SEC).await;
     new.join();
@@ -189,10 +206,11 @@ async fn without_enable_a_second_cluster_would_be_emptied_and_the_watch_would_se
     sec.join();
     let refused = world.desk.mctg("bind svc/nginx -n default --from pri --context sec --yes").await;
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("kubectl mctg enable"), "{refused:?}");
+    let told = format!("{}{}", refused.stdout, refused.stderr);
+    assert!(told.contains("kubectl mctg enable svc/nginx -n default --context pri"), "{told}");
     assert_eq!(sec.bindings().await, Vec::<Value>::new());
 
-    // By hand nobody refuses it.
+    // By hand nobody refuses it: the webhook looks at its own cluster alone.
     sec.cluster.put(binding("default", "nginx", group.as_str())).await;
     until("it is registered", async || world.elbv2.registered(&group).len() == 5).await;
     sec.standin.settled().await;
