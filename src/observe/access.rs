@@ -18,7 +18,7 @@ pub(super) struct Accesses(BTreeMap<TargetGroupArn, Vec<Access>>);
 
 impl Accesses {
     /// The accesses of the groups' bindings, and after them others.
-    pub(super) fn of<'a, C: Cluster>(
+    pub(super) fn of<C: Cluster>(
         looks: &[Look<'_, C>],
         named: &Named,
         chosen: &BTreeSet<TargetGroupArn>,
