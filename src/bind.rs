@@ -155,15 +155,7 @@ impl Bind {
     fn scope(&self, again: bool) -> Scope {
         let request = &self.request;
         let wanted = match (&request.groups, &request.services) {
-            (Groups::Arns(arns), _) => {
-                let access = |arn: &TargetGroupArn| Access {
-                    context: request.context.clone(),
-                    region: arn.region().to_owned(),
-                    role: request.role.clone(),
-                };
-                let each = arns.iter().map(|arn| (arn.clone(), access(arn)));
-                Wanted::Groups(each.collect::<BTreeMap<_, _>>())
-            }
+            (Groups::Arns(_), _) => Wanted::Asked,
             (Groups::From(context), Services::Named(services)) => {
                 Wanted::Of { context: context.clone(), services: Some(services.clone()) }
             }
@@ -171,8 +163,18 @@ impl Bind {
                 Wanted::Of { context: context.clone(), services: None }
             }
         };
+        let access = |arn: &TargetGroupArn| Access {
+            context: request.context.clone(),
+            region: arn.region().to_owned(),
+            role: request.role.clone(),
+        };
+        let groups = match &request.groups {
+            Groups::Arns(arns) => arns.iter().map(|arn| (arn.clone(), access(arn))).collect(),
+            Groups::From(_) => BTreeMap::new(),
+        };
         Scope {
             wanted,
+            groups,
             detail: if again { Detail::TargetsOnly } else { Detail::Polite },
             narrowed: request.narrowed,
             left_out: request.left_out.clone(),
