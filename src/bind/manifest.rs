@@ -113,6 +113,7 @@ pub(super) fn hypothetical(manifest: &Manifest) -> Binding {
         changed_at: None,
         deleted_at: None,
         has_finalizer: false,
+        failure: None,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         spec: manifest.spec.clone(),

@@ -16,9 +16,10 @@ use crate::endpoints::{AddressFamily, Endpoints, Service, ServicePort, ServiceTy
 use crate::facts::{ClusterFacts, Silence, SilenceReason, TargetGroup};
 use crate::findings::catalogue::{
     AWS_UNREADABLE, BACKEND_NOT_FOUND, BINDING_MISMATCH, CONTESTED_TARGET, CONTEXT_UNREACHABLE,
-    EXCLUSIVE_BINDING, QUOTA_NEAR, TARGET_GROUP_GONE,
+    EXCLUSIVE_BINDING, FOREIGN_CONTROLLER, QUOTA_NEAR, TARGET_GROUP_GONE,
 };
 use crate::findings::{self, counted, listed, quoted};
+use crate::objects::Kind;
 use crate::target::Target;
 use crate::view::GroupView;
 
@@ -67,6 +68,7 @@ pub(super) fn checks(it: &Subject<'_>) -> Vec<Check> {
         checks.push(fit(it, group, service, port));
     }
     checks.extend(exclusive(it));
+    checks.extend(foreign(it));
     checks.extend(cluster::checks(it));
     checks.extend(binding(it));
     checks.extend(ledger::checks(it));
@@ -357,6 +359,29 @@ fn sharing_line(context: &str, binding: &Binding) -> String {
             binding.name
         ),
     }
+}
+
+/// Another controller that manages the group takes out what it does not list.
+fn foreign(it: &Subject<'_>) -> Vec<Check> {
+    let Some(view) = it.view else { return Vec::new() };
+    let found = findings::foreign_controllers(&it.world.facts, view);
+    let mut checks: Vec<Check> = found
+        .into_iter()
+        .map(|finding| {
+            let check = Check::of(&FOREIGN_CONTROLLER, Verdict::Refused, finding.message);
+            Check { hint: finding.fix, ..check }
+        })
+        .collect();
+    let list = (Kind::TargetGroup, None);
+    let unread = it.here.and_then(|here| here.objects.lists.get(&list)?.as_ref().err());
+    if let Some(silence) = unread {
+        let message = format!("whether something else manages the group is not known: {silence}");
+        checks.push(Check::of(&FOREIGN_CONTROLLER, Verdict::Warning, message));
+    }
+    if checks.is_empty() {
+        checks.push(Check::passed(FOREIGN_CONTROLLER.name, "nothing else manages the group"));
+    }
+    checks
 }
 
 /// The binding that joins the two already, and who else has its name.
