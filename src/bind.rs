@@ -35,7 +35,7 @@ use jiff::Timestamp;
 
 pub use self::world::World;
 use crate::binding::{LabelSelector, Peer, PortRef};
-use crate::change::{Item, Mistake, Verb};
+use crate::change::{Item, Manifest, Mistake, Verb};
 use crate::cluster::Cluster;
 use crate::elbv2::{Access, LoadBalancers, Role};
 use crate::facts::Facts;
@@ -150,6 +150,12 @@ impl Bind {
     /// Takes a request.
     pub fn new(request: Request) -> Self {
         Self { request, seen: Mutex::default() }
+    }
+
+    /// The bindings as they are to be, those that are there already too; none of what a check
+    /// forbids.
+    pub fn manifests(&self, world: &World) -> Vec<Manifest> {
+        plan::manifests(&self.request, world)
     }
 
     fn scope(&self, again: bool) -> Scope {

@@ -115,8 +115,7 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let looks = look::once_each(looks);
     let named = groups::resolve_names(load_balancers, &looks).await;
     let (chosen, by_aws_name) = choose(&looks, &named, scope);
-    let also = scope.groups.iter().chain(scope.wanted.also());
-    let accesses = Accesses::of(&looks, &named, &chosen, also);
+    let accesses = Accesses::of(&looks, &named, &chosen, &scope.groups);
     let (mut cluster_facts, mut group_facts, account_limits) = join3(
         join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),

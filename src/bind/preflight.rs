@@ -333,32 +333,11 @@ fn exclusive(it: &Subject<'_>) -> Vec<Check> {
 
 /// The line that makes a binding multi-cluster: at its owner, where it has one.
 fn sharing_line(context: &str, binding: &Binding) -> String {
-    let context = quoted(context);
-    let annotate = |kind: &str, owner: &Owner, key: &str| {
-        let namespace = owner.namespace.as_deref().unwrap_or(&binding.namespace);
-        format!(
-            "kubectl --context {context} -n {namespace} annotate {kind} {} {key}=true",
-            owner.name
-        )
+    let name = match binding.owner() {
+        Some(Owner { kind: OwnerKind::Service, name, .. }) => format!("svc/{name}"),
+        _ => format!("tgb/{}", binding.name),
     };
-    match binding.owner() {
-        Some(owner) if owner.kind == OwnerKind::Service => annotate(
-            "service",
-            &owner,
-            "service.beta.kubernetes.io/aws-load-balancer-multi-cluster-target-group",
-        ),
-        Some(owner) if owner.kind == OwnerKind::Ingress => {
-            annotate("ingress", &owner, "alb.ingress.kubernetes.io/multi-cluster-target-group")
-        }
-        Some(_) => "kubectl mctg explain MCTG101".to_owned(),
-        None => format!(
-            "kubectl --context {context} -n {} patch {} {} --type merge -p \
-             '{{\"spec\":{{\"multiClusterTargetGroup\":true}}}}'",
-            binding.namespace,
-            Flavour::LoadBalancerController.resource(),
-            binding.name
-        ),
-    }
+    format!("kubectl mctg enable {name} -n {} --context {}", binding.namespace, quoted(context))
 }
 
 /// Another controller that manages the group takes out what it does not list.
@@ -438,7 +417,7 @@ fn sources(it: &Subject<'_>) -> Option<Check> {
             "nothing tells who may reach the targets: no binding of the group lets anybody in, and the load balancer \
              has no security group",
         )
-        .hint("say who with --source-security-group or --source-cidr, or --no-networking if it is open anyway"),
+        .hint("say who with --source-security-group or --source-cidr, or --no-networking where rules are made elsewhere"),
     })
 }
 

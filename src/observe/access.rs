@@ -22,7 +22,7 @@ impl Accesses {
         looks: &[Look<'_, C>],
         named: &Named,
         chosen: &BTreeSet<TargetGroupArn>,
-        also: impl IntoIterator<Item = (&'a TargetGroupArn, &'a Access)>,
+        also: &BTreeMap<TargetGroupArn, Access>,
     ) -> Self {
         let mut accesses: BTreeMap<TargetGroupArn, Vec<Access>> = BTreeMap::new();
         for look in looks {
