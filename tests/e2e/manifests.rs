@@ -209,6 +209,7 @@ fn rules_of(roles: &[Value]) -> Vec<Granted> {
     let run = Run {
         writes: true,
         events: true,
+        unbinds: false,
         several_clusters: true,
         via: ViaChoice::Auto,
         namespaced: roles.iter().any(|role| role["kind"] == "Role"),
