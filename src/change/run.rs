@@ -27,6 +27,13 @@ const ITEMS_AT_ONCE: usize = 8;
 /// How often an item is planned again at once, because somebody else wrote in between.
 const CONFLICTS_MAX: usize = 3;
 
+/// How often the same write is made before it is given up.
+const WRITES_MAX: usize = 3;
+
+/// Why it is given up.
+const UNDONE: &str = "it was written three times, and each time something else was there after it: \
+                      an admission policy or another program changes it back";
+
 /// A verb that changes objects.
 ///
 /// [`plan`](Self::plan) is pure and says what is to be done *now*: it is asked again after every wait,
@@ -297,6 +304,18 @@ where
         let mut moved = Moved::Nothing;
         let mut changes = std::mem::take(&mut progress.item.changes).into_iter();
         for change in changes.by_ref() {
+            if progress.was_done_in_vain(&change) {
+                let error = Some(UNDONE.to_owned());
+                let step = ChangeStep {
+                    result: StepResult::Failed,
+                    error,
+                    ..ChangeStep::skipped(&change)
+                };
+                listener(Event::Step(&progress.item, &step));
+                progress.steps.push(step);
+                progress.has_ended = true;
+                return Moved::Changed;
+            }
             let rehearse = self.options.rehearse;
             let done = apply::change(cluster, &self.load_balancers, &change, rehearse).await;
             if done.conflict && progress.conflicts < CONFLICTS_MAX {
@@ -368,10 +387,12 @@ impl Progress {
         Self { first: item.clone(), item, steps, told, conflicts: 0, has_ended: false }
     }
 
-    /// Tells the goals that came, once each, and the one that is waited for; not before anything was
-    /// done for it.
+    /// Tells the goals that came, once each, and the one that is waited for; not while something is to
+    /// be done for it first, nor where all of it is as it should be from the start.
     fn tell(&mut self, listener: Listener<'_>) {
-        if self.steps.is_empty() || self.has_ended {
+        let as_it_should_be = !self.first.changes_anything() && self.first.open_goal().is_none();
+        let before = self.steps.is_empty() && self.first.changes_anything();
+        if before || as_it_should_be || self.has_ended || self.item.refusals().next().is_some() {
             return;
         }
         for goal in &self.item.goals {
@@ -383,6 +404,15 @@ impl Progress {
                 listener(Event::Reached(&self.item, goal));
             }
         }
+    }
+
+    /// Whether the same write was made often enough to know that somebody undoes it.
+    fn was_done_in_vain(&self, change: &Change) -> bool {
+        let same = |step: &&ChangeStep| {
+            (step.action, step.result) == (change.action(), StepResult::Done)
+                && step.object == change.object()
+        };
+        self.steps.iter().filter(same).count() >= WRITES_MAX
     }
 
     /// Whether nothing may be changed for it.

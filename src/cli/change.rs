@@ -15,7 +15,7 @@ use super::args::{ChangeArgs, Global, Output, Rehearsal};
 use super::error::CliError;
 use super::exit::{self, Exit};
 use super::render::{self, document};
-use super::run::{World, mark_demo, tell_incompleteness};
+use super::run::{World, mark_demo, on_demo, tell_incompleteness};
 use super::terminal::Terminal;
 
 /// How often the world is read while something is waited for: controllers take seconds.
@@ -155,6 +155,13 @@ impl<C: Cluster, L: LoadBalancers> Show<'_, C, L> {
 
     fn closing(&self, report: &mut Changes) -> Result<Exit, CliError> {
         mark_demo(self.world.demo, &mut report.demo, &mut report.findings);
+        if self.world.demo {
+            for item in &mut report.items {
+                let hints = item.checks.iter_mut().filter_map(|check| check.hint.as_mut());
+                let next = item.next.iter_mut().map(|next| &mut next.command);
+                hints.chain(next).for_each(on_demo);
+            }
+        }
         let exit = exit::of_changes(report);
         let took = self.started.elapsed();
         let wide = self.global.output == Output::Wide;
