@@ -208,6 +208,7 @@ impl Account {
 fn rules_of(roles: &[Value]) -> Vec<Granted> {
     let run = Run {
         tells: false,
+        unbinds: false,
         writes: true,
         events: true,
         several_clusters: true,
