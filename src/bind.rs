@@ -35,7 +35,7 @@ use jiff::Timestamp;
 
 pub use self::world::World;
 use crate::binding::{LabelSelector, Peer, PortRef};
-use crate::change::{Item, Mistake, Verb};
+use crate::change::{Item, Manifest, Mistake, Verb};
 use crate::cluster::Cluster;
 use crate::elbv2::{Access, LoadBalancers, Role};
 use crate::facts::Facts;
@@ -152,18 +152,16 @@ impl Bind {
         Self { request, seen: Mutex::default() }
     }
 
+    /// The bindings as they are to be, those that are there already too; none of what a check
+    /// forbids.
+    pub fn manifests(&self, world: &World) -> Vec<Manifest> {
+        plan::manifests(&self.request, world)
+    }
+
     fn scope(&self, again: bool) -> Scope {
         let request = &self.request;
         let wanted = match (&request.groups, &request.services) {
-            (Groups::Arns(arns), _) => {
-                let access = |arn: &TargetGroupArn| Access {
-                    context: request.context.clone(),
-                    region: arn.region().to_owned(),
-                    role: request.role.clone(),
-                };
-                let each = arns.iter().map(|arn| (arn.clone(), access(arn)));
-                Wanted::Groups(each.collect::<BTreeMap<_, _>>())
-            }
+            (Groups::Arns(_), _) => Wanted::Asked,
             (Groups::From(context), Services::Named(services)) => {
                 Wanted::Of { context: context.clone(), services: Some(services.clone()) }
             }
@@ -171,8 +169,18 @@ impl Bind {
                 Wanted::Of { context: context.clone(), services: None }
             }
         };
+        let access = |arn: &TargetGroupArn| Access {
+            context: request.context.clone(),
+            region: arn.region().to_owned(),
+            role: request.role.clone(),
+        };
+        let groups = match &request.groups {
+            Groups::Arns(arns) => arns.iter().map(|arn| (arn.clone(), access(arn))).collect(),
+            Groups::From(_) => BTreeMap::new(),
+        };
         Scope {
             wanted,
+            groups,
             detail: if again { Detail::TargetsOnly } else { Detail::Polite },
             narrowed: request.narrowed,
             left_out: request.left_out.clone(),

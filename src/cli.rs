@@ -4,6 +4,7 @@
 //! decided in the library.
 
 mod args;
+mod bind;
 mod change;
 mod check;
 mod complete;
@@ -113,6 +114,7 @@ fn run(cli: &Cli, argv0: &OsStr, terminal: &Terminal) -> Result<Exit, CliError> 
         | Verb::Unbind(_)
         | Verb::Enable(_)
         | Verb::Disable(_)
+        | Verb::Bind(_)
         | Verb::Manifests(_)) => {
             if cli.global.demo {
                 let work = demo::run(verb, &cli.global, &environment, terminal);

@@ -59,6 +59,11 @@ pub(crate) fn unread(facts: &Facts, groups: &[&GroupView<'_>]) -> Vec<Finding> {
     reading::findings(facts, groups, &all)
 }
 
+/// Who else manages a group, as far as it was read.
+pub(crate) fn foreign_controllers(facts: &Facts, group: &GroupView<'_>) -> Vec<Finding> {
+    owners::foreign_controllers(facts, group)
+}
+
 /// What keeps all traffic from a group, as far as it was read.
 pub(crate) fn unreached(group: &GroupView<'_>) -> Option<Finding> {
     attachment::unreached(group)

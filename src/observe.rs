@@ -48,7 +48,7 @@ pub struct Scope {
     /// What the caller is interested in: the groups of these bindings are read, with every binding
     /// of them.
     pub selection: Selection,
-    /// Other groups instead.
+    /// Whether other groups are read instead.
     pub wanted: Wanted,
     /// How much to read about load balancers.
     pub detail: Detail,
@@ -70,12 +70,11 @@ pub struct Scope {
 /// Which groups are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Wanted {
-    /// Those that the selection chooses.
+    /// Those that the selection chooses, and those of [`Scope::groups`].
     #[default]
     Selected,
-    /// Exactly these, whether or not a binding names them; each on its bindings' behalf first, and
-    /// then on this one's.
-    Groups(BTreeMap<TargetGroupArn, Access>),
+    /// Those of [`Scope::groups`] alone.
+    Asked,
     /// Those that bindings of a context name.
     Of {
         /// The context.
@@ -83,16 +82,6 @@ pub enum Wanted {
         /// The Services (namespace, name) of these bindings; none means all.
         services: Option<BTreeSet<(String, String)>>,
     },
-}
-
-impl Wanted {
-    /// On whose behalf groups are read that no binding may name.
-    fn also(&self) -> impl Iterator<Item = (&TargetGroupArn, &Access)> {
-        match self {
-            Self::Groups(groups) => Some(groups).into_iter().flatten(),
-            Self::Selected | Self::Of { .. } => None.into_iter().flatten(),
-        }
-    }
 }
 
 /// How much to read about load balancers.
@@ -126,8 +115,7 @@ pub async fn observe<C: Cluster, L: LoadBalancers>(
     let looks = look::once_each(looks);
     let named = groups::resolve_names(load_balancers, &looks).await;
     let (chosen, by_aws_name) = choose(&looks, &named, scope);
-    let also = scope.groups.iter().chain(scope.wanted.also());
-    let accesses = Accesses::of(&looks, &named, &chosen, also);
+    let accesses = Accesses::of(&looks, &named, &chosen, &scope.groups);
     let (mut cluster_facts, mut group_facts, account_limits) = join3(
         join_all(looks.iter().map(|look| endpoints::read(look, &named, &chosen, scope.detail))),
         groups::read(load_balancers, &accesses),
@@ -189,7 +177,7 @@ fn choose<C: Cluster>(
 ) -> (BTreeSet<TargetGroupArn>, bool) {
     match &scope.wanted {
         Wanted::Selected => {}
-        Wanted::Groups(groups) => return (groups.keys().cloned().collect(), false),
+        Wanted::Asked => return (scope.groups.keys().cloned().collect(), false),
         Wanted::Of { context, services } => {
             let reaches = |look: &&Look<'_, C>| {
                 look.cluster.context() == context || look.also.contains(context)

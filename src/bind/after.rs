@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::change::Manifest;
 use crate::endpoints::Endpoints;
 use crate::facts::{AccountRegion, BindingFacts, ClusterFacts, Facts, GroupFacts, Reading};
+use crate::objects::Objects;
 use crate::share;
 use crate::target::{Health, HealthState, Target, TargetDescription, TargetGroupArn};
 use crate::view::GroupView;
@@ -178,11 +179,11 @@ fn without_bindings(cluster: &ClusterFacts) -> ClusterFacts {
         controllers: cluster.controllers.clone(),
         reconcilers: Vec::new(),
         has_flag: cluster.has_flag,
-        objects: Default::default(),
-        orphans: Vec::new(),
         unseen: Vec::new(),
         holders: BTreeMap::new(),
         namesakes: cluster.namesakes.clone(),
+        objects: Objects::default(),
+        orphans: Vec::new(),
     }
 }
 

@@ -43,6 +43,16 @@ pub(super) fn plan(
     Ok(candidates.iter().map(|candidate| item(request, world, candidate, waited)).collect())
 }
 
+/// The bindings as they are to be, but for what a check forbids.
+pub(super) fn manifests(request: &Request, world: &World) -> Vec<Manifest> {
+    let candidates = candidate::all(request, world);
+    let allowed = candidates.iter().filter(|candidate| {
+        let item = item(request, world, candidate, Duration::ZERO);
+        item.refusals().next().is_none()
+    });
+    allowed.filter_map(|candidate| manifest::of(request, world, candidate)).collect()
+}
+
 /// What makes no sense whatever the world is like.
 fn sanity(request: &Request, world: &World) -> Result<(), Mistake> {
     if let Some(name) = &request.name {

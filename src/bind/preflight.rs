@@ -16,9 +16,10 @@ use crate::endpoints::{AddressFamily, Endpoints, Service, ServicePort, ServiceTy
 use crate::facts::{ClusterFacts, Silence, SilenceReason, TargetGroup};
 use crate::findings::catalogue::{
     AWS_UNREADABLE, BACKEND_NOT_FOUND, BINDING_MISMATCH, CONTESTED_TARGET, CONTEXT_UNREACHABLE,
-    EXCLUSIVE_BINDING, QUOTA_NEAR, TARGET_GROUP_GONE,
+    EXCLUSIVE_BINDING, FOREIGN_CONTROLLER, QUOTA_NEAR, TARGET_GROUP_GONE,
 };
 use crate::findings::{self, counted, listed, quoted};
+use crate::objects::Kind;
 use crate::target::Target;
 use crate::view::GroupView;
 
@@ -67,6 +68,7 @@ pub(super) fn checks(it: &Subject<'_>) -> Vec<Check> {
         checks.push(fit(it, group, service, port));
     }
     checks.extend(exclusive(it));
+    checks.extend(foreign(it));
     checks.extend(cluster::checks(it));
     checks.extend(binding(it));
     checks.extend(ledger::checks(it));
@@ -331,32 +333,34 @@ fn exclusive(it: &Subject<'_>) -> Vec<Check> {
 
 /// The line that makes a binding multi-cluster: at its owner, where it has one.
 fn sharing_line(context: &str, binding: &Binding) -> String {
-    let context = quoted(context);
-    let annotate = |kind: &str, owner: &Owner, key: &str| {
-        let namespace = owner.namespace.as_deref().unwrap_or(&binding.namespace);
-        format!(
-            "kubectl --context {context} -n {namespace} annotate {kind} {} {key}=true",
-            owner.name
-        )
+    let name = match binding.owner() {
+        Some(Owner { kind: OwnerKind::Service, name, .. }) => format!("svc/{name}"),
+        _ => format!("tgb/{}", binding.name),
     };
-    match binding.owner() {
-        Some(owner) if owner.kind == OwnerKind::Service => annotate(
-            "service",
-            &owner,
-            "service.beta.kubernetes.io/aws-load-balancer-multi-cluster-target-group",
-        ),
-        Some(owner) if owner.kind == OwnerKind::Ingress => {
-            annotate("ingress", &owner, "alb.ingress.kubernetes.io/multi-cluster-target-group")
-        }
-        Some(_) => "kubectl mctg explain MCTG101".to_owned(),
-        None => format!(
-            "kubectl --context {context} -n {} patch {} {} --type merge -p \
-             '{{\"spec\":{{\"multiClusterTargetGroup\":true}}}}'",
-            binding.namespace,
-            Flavour::LoadBalancerController.resource(),
-            binding.name
-        ),
+    format!("kubectl mctg enable {name} -n {} --context {}", binding.namespace, quoted(context))
+}
+
+/// Another controller that manages the group takes out what it does not list.
+fn foreign(it: &Subject<'_>) -> Vec<Check> {
+    let Some(view) = it.view else { return Vec::new() };
+    let found = findings::foreign_controllers(&it.world.facts, view);
+    let mut checks: Vec<Check> = found
+        .into_iter()
+        .map(|finding| {
+            let check = Check::of(&FOREIGN_CONTROLLER, Verdict::Refused, finding.message);
+            Check { hint: finding.fix, ..check }
+        })
+        .collect();
+    let list = (Kind::TargetGroup, None);
+    let unread = it.here.and_then(|here| here.objects.lists.get(&list)?.as_ref().err());
+    if let Some(silence) = unread {
+        let message = format!("whether something else manages the group is not known: {silence}");
+        checks.push(Check::of(&FOREIGN_CONTROLLER, Verdict::Warning, message));
     }
+    if checks.is_empty() {
+        checks.push(Check::passed(FOREIGN_CONTROLLER.name, "nothing else manages the group"));
+    }
+    checks
 }
 
 /// The binding that joins the two already, and who else has its name.
@@ -413,7 +417,7 @@ fn sources(it: &Subject<'_>) -> Option<Check> {
             "nothing tells who may reach the targets: no binding of the group lets anybody in, and the load balancer \
              has no security group",
         )
-        .hint("say who with --source-security-group or --source-cidr, or --no-networking if it is open anyway"),
+        .hint("say who with --source-security-group or --source-cidr, or --no-networking where rules are made elsewhere"),
     })
 }
 
@@ -451,7 +455,7 @@ fn contested(it: &Subject<'_>, offer: &Endpoints) -> Option<Check> {
         .keys()
         .filter(|target| {
             let claims = view.targets.get(target);
-            claims.is_some_and(|it| it.desired_by.iter().chain(&it.tracked_by).any(&is_other))
+            claims.is_some_and(|it| it.desired_by.iter().chain(&it.tracked_by).any(|i| is_other(i)))
         })
         .collect();
     let first = view.targets.get(contested.first()?)?;

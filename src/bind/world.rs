@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::{join, join_all, join4};
+use futures::future::{join, join_all, join3, join4};
 use jiff::Timestamp;
 
 use super::candidate::{self, Candidate, Key};
@@ -15,6 +15,7 @@ use crate::facts::{
     ClusterFacts, Facts, LedgerFault, LoadBalancerFacts, Reading, Silence, SilenceReason, Webhook,
 };
 use crate::ledger::{self, Ledger};
+use crate::objects::Kind;
 use crate::observe::endpoints::offered;
 use crate::observe::{self, Scope};
 use crate::target::TargetGroupArn;
@@ -129,8 +130,11 @@ pub(super) async fn read<C: Cluster, L: LoadBalancers>(
     };
     let setting = async {
         match here {
-            Some(cluster) if !again => join(cluster.spec_fields(), cluster.webhook()).await,
-            _ => (Err(not_asked()), Err(not_asked())),
+            Some(cluster) if !again => {
+                let managers = async { Some(cluster.objects(Kind::TargetGroup, None).await) };
+                join3(cluster.spec_fields(), cluster.webhook(), managers).await
+            }
+            _ => (Err(not_asked()), Err(not_asked()), None),
         }
     };
     let named = namespaces_asked(request);
@@ -142,8 +146,14 @@ pub(super) async fn read<C: Cluster, L: LoadBalancers>(
         ((request.context.clone(), namespace.clone()), services)
     }));
     let observed = observe::observe(clusters, load_balancers, scope, clock);
-    let (facts, bindings, (fields, webhook), early) =
+    let (mut facts, bindings, (fields, webhook, managers), early) =
         join4(observed, bindings, setting, early).await;
+    let reaches = |it: &&mut ClusterFacts| {
+        it.context == request.context || it.also.contains(&request.context)
+    };
+    if let (Some(managers), Some(here)) = (managers, facts.clusters.iter_mut().find(reaches)) {
+        here.objects.lists.insert((Kind::TargetGroup, None), managers);
+    }
     let mut world = World {
         facts,
         bindings,

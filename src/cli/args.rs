@@ -3,6 +3,7 @@
 //! Flags are called as kubectl calls them. Those of kubectl that name one cluster make no sense
 //! for several, and are refused with a reason instead of being ignored.
 
+mod bind;
 mod change;
 mod check;
 mod enable;
@@ -20,6 +21,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use mctg::plan::{Cap, ViaChoice};
 
+pub(crate) use self::bind::BindArgs;
 pub(crate) use self::change::{ChangeArgs, Rehearsal};
 pub(crate) use self::check::CheckArgs;
 pub(crate) use self::enable::{DisableArgs, EnableArgs, SwitchArgs};
@@ -79,6 +81,9 @@ pub(crate) enum Verb {
     /// Turn it back, where no other cluster has a share
     #[command(after_help = help::DISABLE)]
     Disable(Box<DisableArgs>),
+    /// Join a Service of this cluster to a target group that another cluster shares
+    #[command(after_help = help::BIND)]
+    Bind(Box<BindArgs>),
     /// Take bindings out of their target groups, with no target left behind
     #[command(after_help = help::UNBIND)]
     Unbind(Box<UnbindArgs>),

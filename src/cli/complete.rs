@@ -166,7 +166,7 @@ fn verbs(command: &Command) -> Vec<(String, String)> {
 /// The values of an argument, and whether it takes a file.
 fn values(arg: &Arg, contexts: &[String]) -> (Vec<(String, String)>, bool) {
     match arg.get_id().as_str() {
-        "context" | "observe" => {
+        "context" | "observe" | "from" => {
             (contexts.iter().map(|context| (context.clone(), String::new())).collect(), false)
         }
         "kubeconfig" => (Vec::new(), true),

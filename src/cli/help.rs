@@ -9,6 +9,7 @@ Examples:
   kubectl mctg diff                   what reconcile would change
   kubectl mctg reconcile svc/web      repair it
   kubectl mctg enable svc/web         let other clusters share it
+  kubectl mctg bind svc/web --from blue     join the other cluster's target group
   kubectl mctg manifests --image IMG  the same in a cluster, every five minutes
   kubectl mctg explain MCTG201        what a finding means
   kubectl mctg demo                   all of it, with no cluster and no AWS
@@ -129,6 +130,28 @@ Exit codes:
   0  done, or so already
   1  refused: nothing was changed
   2  usage, an unknown name, or declined at the prompt
+  3  something could not be read or done
+  124  timed out waiting
+  130  interrupted; what was done and what was not is reported";
+
+pub(crate) const BIND: &str = "\
+It makes the TargetGroupBinding in --context, and changes nothing else; the
+controller there registers the pods. What is not said is found: the group's
+settings in AWS, who may reach the pods from the bindings of the other clusters,
+ports from this Service. Everything is checked before anything is written, and a
+second run changes nothing.
+
+Examples:
+  kubectl mctg bind svc/web -n shop --context green --from blue
+  kubectl mctg bind svc/web --target-group-arn ARN --port https
+  kubectl mctg bind -A --from blue --context green --dry-run    every Service
+  kubectl mctg bind svc/web --from blue --dry-run=client -o yaml > web.yaml
+  kubectl mctg bind svc/web --target-group-arn ARN --source-cidr 10.0.0.0/16
+
+Exit codes:
+  0  done, or so already
+  1  refused: nothing was changed
+  2  usage, an unknown context, or declined at the prompt
   3  something could not be read or done
   124  timed out waiting
   130  interrupted; what was done and what was not is reported";

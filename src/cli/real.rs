@@ -114,6 +114,7 @@ pub(super) fn context_options(verb: &Verb, global: &Global) -> ContextOptions {
                 | Verb::Reconcile(_)
                 | Verb::Enable(_)
                 | Verb::Disable(_)
+                | Verb::Bind(_)
                 | Verb::Manifests(_)
         ),
     }

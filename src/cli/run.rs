@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::args::{
     DiffArgs, DryRun, Global, Names, Output, PlanArgs, ReconcileArgs, StatusArgs, Verb,
 };
+use super::bind;
 use super::check;
 use super::contexts::Unread;
 use super::enable;
@@ -79,6 +80,7 @@ pub(crate) async fn verb<C: Cluster, L: LoadBalancers>(
         Verb::Reconcile(args) => reconcile(world, args, global, terminal).await,
         Verb::Enable(args) => enable::enable(world, args, global, terminal).await,
         Verb::Disable(args) => enable::disable(world, args, global, terminal).await,
+        Verb::Bind(args) => bind::bind(world, args, global, terminal).await,
         Verb::Unbind(args) => unbind::unbind(world, args, global, terminal).await,
         Verb::Manifests(args) => manifests::named(world, args, global, terminal).await,
         Verb::Explain(_)

@@ -37,7 +37,7 @@ pub(super) fn findings(facts: &Facts, group: &GroupView<'_>, chosen: &[usize]) -
     findings
 }
 
-fn foreign_controllers(facts: &Facts, group: &GroupView<'_>) -> Vec<Finding> {
+pub(super) fn foreign_controllers(facts: &Facts, group: &GroupView<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for cluster in &facts.clusters {
         let stands_for_it = |it: &&Object| match &it.arn {

@@ -18,11 +18,11 @@ pub(super) struct Accesses(BTreeMap<TargetGroupArn, Vec<Access>>);
 
 impl Accesses {
     /// The accesses of the groups' bindings, and after them others.
-    pub(super) fn of<'a, C: Cluster>(
+    pub(super) fn of<C: Cluster>(
         looks: &[Look<'_, C>],
         named: &Named,
         chosen: &BTreeSet<TargetGroupArn>,
-        also: impl IntoIterator<Item = (&'a TargetGroupArn, &'a Access)>,
+        also: &BTreeMap<TargetGroupArn, Access>,
     ) -> Self {
         let mut accesses: BTreeMap<TargetGroupArn, Vec<Access>> = BTreeMap::new();
         for look in looks {

@@ -41,4 +41,5 @@ mod story;
 mod support;
 mod unbind;
 mod unbind_refused;
+mod walkthrough;
 mod webhook;

@@ -2,7 +2,7 @@
 //! loss of either, and back. After each step `status` agrees with the truth; law 5 holds throughout.
 
 mod law;
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeSet;
 

@@ -6,7 +6,7 @@ use crate::bind::OldLedger;
 use crate::binding::Flavour;
 use crate::change::{Check, Verdict};
 use crate::facts::LedgerFault;
-use crate::findings::catalogue::{CONTESTED_TARGET, LEDGER_UNUSABLE};
+use crate::findings::catalogue::{CONTESTED_TARGET, LEDGER_UNUSABLE, ORPHAN_LEDGER};
 use crate::findings::{counted, listed};
 use crate::ledger::{self, Ledger};
 use crate::plan::predict::{self, Knowledge, Passing};
@@ -36,10 +36,10 @@ pub(super) fn checks(it: &Subject<'_>) -> Vec<Check> {
                     "the ledger {place} lies there from before, with {}: the controller would take them for its own",
                     counted(old.targets.len(), "target")
                 );
-                let mut check = Check::refused("OrphanLedger", message)
-                    .hint("--discard-ledger deletes it first; --adopt-ledger keeps it");
-                check.code = Some("MCTG111");
-                vec![check]
+                vec![
+                    Check::of(&ORPHAN_LEDGER, Verdict::Refused, message)
+                        .hint("--discard-ledger deletes it first; --adopt-ledger keeps it"),
+                ]
             }
             OldLedger::Discarded => {
                 let message = format!("{place} lies there from before, and is deleted first");
