@@ -455,7 +455,7 @@ fn contested(it: &Subject<'_>, offer: &Endpoints) -> Option<Check> {
         .keys()
         .filter(|target| {
             let claims = view.targets.get(target);
-            claims.is_some_and(|it| it.desired_by.iter().chain(&it.tracked_by).any(|i| is_other(i)))
+            claims.is_some_and(|it| it.desired_by.iter().chain(&it.tracked_by).any(&is_other))
         })
         .collect();
     let first = view.targets.get(contested.first()?)?;
