@@ -209,6 +209,7 @@ fn rules_of(roles: &[Value]) -> Vec<Granted> {
     let run = Run {
         tells: false,
         writes: true,
+        change: None,
         events: true,
         several_clusters: true,
         via: ViaChoice::Auto,
