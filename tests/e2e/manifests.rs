@@ -208,6 +208,7 @@ impl Account {
 fn rules_of(roles: &[Value]) -> Vec<Granted> {
     let run = Run {
         writes: true,
+        change: None,
         events: true,
         unbinds: false,
         several_clusters: true,
