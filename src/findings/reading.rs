@@ -110,7 +110,7 @@ fn gone_line(facts: &Facts, groups: &[&GroupView<'_>], finding: &Finding) -> Opt
     }
     let known = match targets.len() {
         0 => return None,
-        ..=NAMED_TARGETS_MAX => targets.into_iter().collect::<Vec<_>>().join(" "),
+        1..=NAMED_TARGETS_MAX => targets.into_iter().collect::<Vec<_>>().join(" "),
         _ => "--known-from STATUS.json".to_owned(),
     };
     let lost = quoted(&cluster.context);
