@@ -210,7 +210,6 @@ fn rules_of(roles: &[Value]) -> Vec<Granted> {
         writes: true,
         change: None,
         events: true,
-        unbinds: false,
         several_clusters: true,
         via: ViaChoice::Auto,
         namespaced: roles.iter().any(|role| role["kind"] == "Role"),
