@@ -231,6 +231,11 @@ async fn a_service_is_annotated_and_all_of_it_is_waited_for() {
     let again = shop.enable(|_| {}).await;
     assert_eq!(only(&again).outcome, ItemOutcome::Unchanged, "{again:#?}");
     assert_eq!(shop.writes(), 1);
+    let bind = "kubectl mctg bind svc/shop -n web --from blue --context green";
+    let offers = |it: &Changes| only(it).next.iter().any(|next| next.command == bind);
+    assert!(offers(&report) && offers(&again), "{again:#?}");
+    shop.bind_in_green();
+    assert!(!offers(&shop.enable(|_| {}).await), "green binds it already");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use crate::facts::{
 use crate::owner::{self, Standing};
 use crate::selection::Selection;
 use crate::target::TargetGroupArn;
-use crate::view::GroupView;
+use crate::view::{GroupView, TargetView};
 
 pub(super) fn findings(
     facts: &Facts,
@@ -101,7 +101,8 @@ fn gone_line(facts: &Facts, groups: &[&GroupView<'_>], finding: &Finding) -> Opt
     let mut targets = BTreeSet::new();
     let mut from = None;
     for group in groups {
-        let unknown = group.targets.iter().filter(|(_, of)| of.class == Class::Unknown);
+        let is_unknown = |of: &TargetView<'_>| of.class == Class::Unknown && of.is_registered();
+        let unknown = group.targets.iter().filter(|(_, of)| is_unknown(of));
         let before = targets.len();
         targets.extend(unknown.map(|(target, _)| target.to_string()));
         if targets.len() > before {

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::binding::{
-    CHECKPOINT_TIME_ANNOTATION, IngressRule, IpBlock, Networking, NetworkingPort, Peer, TargetType,
+    CHECKPOINT_TIME_ANNOTATION, Flavour, IngressRule, IpBlock, Networking, NetworkingPort, Peer,
+    TargetType,
 };
 use crate::facts::{Aliveness, Controller, Difference, Reconciler};
 use crate::testing::{World, registered, target};
@@ -43,6 +44,52 @@ fn at(time: &str) -> Timestamp {
 }
 
 const RECONCILE: &str = "kubectl mctg reconcile tgb/shop -n web --context blue";
+
+#[test]
+fn an_exclusive_binding_is_switched_by_the_name_it_is_known_by() {
+    let world = |owner: &[(&str, &str)]| {
+        let labels = owner.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        registered("1 2").cluster("green", "2", "2").cluster("blue", "1", "1").with(|it| {
+            it.binding.spec.multi_cluster_target_group = false;
+            it.binding.labels.extend(labels);
+        })
+    };
+    let fix = |world: World| the(&world, "MCTG101").fix;
+    let by_hand = "kubectl mctg enable tgb/shop -n web --context blue";
+    assert_eq!(fix(world(&[])).as_deref(), Some(by_hand));
+    for (kind, name) in [
+        ("service.k8s.aws", "svc/api"),
+        ("ingress.k8s.aws", "ing/api"),
+        ("gateway.k8s.aws.alb", "gateway/api"),
+    ] {
+        let [of, named] = ["namespace", "name"].map(|it| format!("{kind}/stack-{it}"));
+        let line = format!("kubectl mctg enable {name} -n edge --context blue");
+        assert_eq!(fix(world(&[(&of, "edge"), (&named, "api")])), Some(line));
+    }
+    let auto = world(&[]).with(|it| it.binding.flavour = Flavour::AutoMode);
+    assert_eq!(fix(auto), None, "it is not written");
+}
+
+#[test]
+fn a_cluster_that_may_be_gone_comes_with_the_plan_for_that() {
+    let fix = |world: &World| the(world, "MCTG901").fix.unwrap();
+    let ask = "kubectl --context green get --raw /readyz";
+    let blue = |list| registered(list).cluster("blue", "1", "1");
+    let gone = "kubectl mctg unbind --lost green 10.0.0.2:80 10.0.0.3:80 --context blue --dry-run";
+    assert_eq!(fix(&blue("1 2 3").silent("green")), format!("{ask}\n{gone}"));
+    assert_eq!(fix(&blue("1").silent("green")), ask, "nothing may be its own");
+    let many = blue("1 2 3 4 5 6 7 8 9 10 11").silent("green");
+    assert!(fix(&many).ends_with(" green --known-from STATUS.json --context blue --dry-run"));
+    let mut answers = blue("1 2").silent("green");
+    answers.last().bindings = Err(crate::facts::Silence::new(
+        crate::facts::SilenceReason::Unauthorized,
+        "the server does not know the user",
+    ));
+    assert_eq!(fix(&answers), ask, "it is there");
+    let two = blue("1 2").silent("green").silent("red");
+    let fixes: Vec<_> = found(&two).into_iter().filter_map(|it| it.fix).collect();
+    assert!(fixes.iter().all(|fix| !fix.contains("--lost")), "{fixes:?}");
+}
 
 mod drift {
     use super::*;
