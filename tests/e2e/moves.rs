@@ -183,6 +183,7 @@ async fn a_cluster_that_is_lost_for_good_leaves_nothing_behind() {
     let desk = world.desk_without_sec();
     let status = desk.mctg("status -o json").await.ended(3).json();
     assert!(codes(&status).contains("MCTG901"), "{status:#}");
+    assert!(status.to_string().contains("kubectl mctg unbind --lost sec 10."), "{status:#}");
     assert_eq!(world.elbv2.registered(&group).len(), 5, "nobody assumes anything");
     let known = world.desk.home().path().join("known.json");
     let lost = format!(
