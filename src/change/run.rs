@@ -534,6 +534,9 @@ impl Progress {
             }
             ItemOutcome::Unchanged | ItemOutcome::Planned | ItemOutcome::Applied => None,
         };
+        let mut next = last.next.clone();
+        // There is nothing to take back.
+        next.retain(|it| outcome != ItemOutcome::Failed || it.label != "undo");
         let now = first.changes.iter().map(|change| ChangeReport::new(change, When::Now));
         let later = first.later.iter().map(|change| ChangeReport::new(change, When::Later));
         ItemReport {
@@ -550,7 +553,7 @@ impl Progress {
             steps: self.steps.clone(),
             goals: last.goals.clone(),
             conclusion: last.conclusion.clone(),
-            next: last.next.clone(),
+            next,
         }
     }
 
