@@ -18,8 +18,9 @@ mod unclaimed;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::binding::{BindingRef, OwnerKind};
+use crate::binding::{BindingRef, Flavour, OwnerKind};
 use crate::facts::Facts;
+use crate::objects::{Key, Kind};
 use crate::selection::Selection;
 use crate::target::{Target, TargetGroupArn};
 use crate::view::{BindingView, GroupView};
@@ -119,7 +120,7 @@ pub struct Finding {
     pub severity: Severity,
     /// One sentence with the names in it.
     pub message: String,
-    /// A line to paste, where one helps.
+    /// A line to paste, where one helps; several are lines of their own.
     pub fix: Option<String>,
     /// The context it concerns.
     pub context: Option<String>,
@@ -170,6 +171,22 @@ fn reconcile_line(binding: &BindingView<'_>) -> String {
     let owner = binding.facts.binding.owner().filter(|owner| owner.kind == OwnerKind::Service);
     let name = owner.map_or_else(|| format!("tgb/{name}"), |owner| format!("svc/{}", owner.name));
     format!("kubectl mctg reconcile {name} -n {namespace} --context {}", quoted(&context))
+}
+
+/// The line that switches a binding's flag where it lives, and protects its owner; none where its
+/// flavour is not written.
+fn enable_line(binding: &BindingView<'_>) -> Option<String> {
+    let it = &binding.facts.binding;
+    if it.flavour != Flavour::LoadBalancerController {
+        return None;
+    }
+    let own = || Key::new(Kind::TargetGroupBinding, &it.namespace, &it.name);
+    // A group of Ingresses has no name of its own: its binding leads to it.
+    let Key { kind, namespace, name } =
+        it.owner().and_then(|owner| owner.key()).unwrap_or_else(own);
+    let context = quoted(&binding.cluster.context);
+    let kind = kind.short();
+    Some(format!("kubectl mctg enable {kind}/{name} -n {namespace} --context {context}"))
 }
 
 /// Quotes a word for a shell where it holds more than plain characters.

@@ -160,6 +160,16 @@ impl Kind {
         self.as_str().to_ascii_lowercase()
     }
 
+    /// The word that kubectl's users type: `svc`, `ing`, `tgb`, else the [`word`](Self::word).
+    pub fn short(self) -> String {
+        match self {
+            Self::Service => "svc".to_owned(),
+            Self::Ingress => "ing".to_owned(),
+            Self::TargetGroupBinding => "tgb".to_owned(),
+            other => other.word(),
+        }
+    }
+
     /// Reads a kind as kubectl spells it: singular, plural, short and qualified forms.
     pub fn parse(word: &str) -> Option<Self> {
         let word = word.to_ascii_lowercase();

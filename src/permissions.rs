@@ -15,8 +15,8 @@ use crate::plan::ViaChoice;
 pub struct Run {
     /// Whether it changes anything (`reconcile`), or only reads (`status`, `diff`).
     pub writes: bool,
-    /// Whether it takes bindings out (`unbind`).
-    pub unbinds: bool,
+    /// The verb, where it changes bindings themselves or what they were made for.
+    pub change: Option<Changing>,
     /// Whether it tells what is wrong beyond what is registered (`status`).
     pub tells: bool,
     /// Who is asked to act.
@@ -27,6 +27,31 @@ pub struct Run {
     pub several_clusters: bool,
     /// Whether it is granted only the namespaces of the bindings it is about.
     pub namespaced: bool,
+}
+
+/// The verbs that change bindings themselves, or what they were made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changing {
+    /// `enable`.
+    Enable,
+    /// `disable`.
+    Disable,
+    /// `bind`.
+    Bind,
+    /// `unbind`.
+    Unbind,
+}
+
+impl Changing {
+    /// The verb as it is written on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::Bind => "bind",
+            Self::Unbind => "unbind",
+        }
+    }
 }
 
 /// One rule: verbs on a resource, and why.
@@ -178,11 +203,12 @@ impl Need {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     Always,
-    /// Where findings are made of it, and nothing is done with it.
-    Telling,
+    /// Where findings are made of it, and nothing is done with it; these verbs look at it too, before
+    /// they change anything.
+    Telling(&'static [Changing]),
     Writing,
-    /// Where bindings are taken out.
-    Unbinding,
+    /// These verbs.
+    Changing(&'static [Changing]),
     /// Where this program may act itself, and not only make controllers act.
     Acting,
     Events,
@@ -190,6 +216,9 @@ enum When {
     /// Where the namespaces' own rules do not already hold it.
     Namespaced,
 }
+
+/// The verbs that switch a flag where it is set.
+const SWITCHES: &[Changing] = &[Changing::Enable, Changing::Disable];
 
 /// The Lease by which a controller shows that it is alive (`facts/lbc.md` 6).
 const LEASE: &[&str] = &["aws-load-balancer-controller-leader"];
@@ -336,8 +365,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Namespace,
         need: Need::Optional,
         why: "to see whether the Service a binding was made for is protected, and where its flag comes from",
-        without: "findings 104, 110 and 206 are not made of it",
-        when: When::Telling,
+        without: "findings 104, 110 and 206 are not made of it, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "networking.k8s.io",
@@ -347,8 +376,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "the same for Ingresses and their groups",
-        without: "findings 104, 110 and 206 are not made of them",
-        when: When::Telling,
+        without: "findings 104, 110 and 206 are not made of them, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "networking.k8s.io",
@@ -358,8 +387,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "to know whose an Ingress is",
-        without: "findings 104, 110 and 206 are not made of Ingresses",
-        when: When::Telling,
+        without: "findings 104, 110 and 206 are not made of Ingresses, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "elbv2.k8s.aws",
@@ -369,8 +398,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "to know what a class sets for its Ingresses",
-        without: "findings 104, 110 and 206 are not made of Ingresses",
-        when: When::Telling,
+        without: "findings 104, 110 and 206 are not made of Ingresses, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "gateway.networking.k8s.io",
@@ -380,8 +409,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "the same for Gateways",
-        without: "findings 104, 110 and 206 are not made of them",
-        when: When::Telling,
+        without: "findings 104, 110 and 206 are not made of them, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "gateway.networking.k8s.io",
@@ -391,8 +420,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "to know whose a Gateway is",
-        without: "findings 104, 110 and 206 are not made of Gateways",
-        when: When::Telling,
+        without: "findings 104, 110 and 206 are not made of Gateways, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "gateway.networking.k8s.io",
@@ -402,8 +431,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "where a flag is set by route",
-        without: "finding 110 is not made of such Gateways",
-        when: When::Telling,
+        without: "finding 110 is not made of such Gateways, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "gateway.networking.k8s.io",
@@ -413,8 +442,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "where a flag is set by route",
-        without: "finding 110 is not made of such Gateways",
-        when: When::Telling,
+        without: "finding 110 is not made of such Gateways, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "gateway.networking.k8s.io",
@@ -424,8 +453,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "where a flag is set by route",
-        without: "finding 110 is not made of such Gateways",
-        when: When::Telling,
+        without: "finding 110 is not made of such Gateways, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "gateway.networking.k8s.io",
@@ -435,8 +464,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "where a flag is set by route",
-        without: "finding 110 is not made of such Gateways",
-        when: When::Telling,
+        without: "finding 110 is not made of such Gateways, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "gateway.networking.k8s.io",
@@ -446,8 +475,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "where a flag is set by route",
-        without: "finding 110 is not made of such Gateways",
-        when: When::Telling,
+        without: "finding 110 is not made of such Gateways, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "gateway.k8s.aws",
@@ -457,8 +486,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "to see where the flag of a Gateway's binding comes from",
-        without: "finding 110 is not made of Gateways",
-        when: When::Telling,
+        without: "finding 110 is not made of Gateways, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "gateway.k8s.aws",
@@ -468,8 +497,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "to see whether a Gateway is protected",
-        without: "finding 104 is not made of Gateways",
-        when: When::Telling,
+        without: "finding 104 is not made of Gateways, nor a flag switched that depends on it",
+        when: When::Telling(SWITCHES),
     },
     Permission {
         group: "elbv2.services.k8s.aws",
@@ -479,8 +508,8 @@ pub const ALL: &[Permission] = &[
         place: Place::Cluster,
         need: Need::Optional,
         why: "to see whether ACK manages a shared target group too",
-        without: "finding 102 is not made",
-        when: When::Telling,
+        without: "finding 102 is not made, and bind does not refuse for it",
+        when: When::Telling(&[Changing::Bind]),
     },
     Permission {
         group: "",
@@ -491,7 +520,7 @@ pub const ALL: &[Permission] = &[
         need: Need::Optional,
         why: "to find ledgers without a binding; only names are read",
         without: "finding 111 is not made",
-        when: When::Telling,
+        when: When::Telling(&[]),
     },
     Permission {
         group: "",
@@ -549,6 +578,127 @@ pub const ALL: &[Permission] = &[
         when: When::Events,
     },
     Permission {
+        group: "",
+        resource: "services",
+        verbs: &["patch"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to annotate the Service that a binding was made for, or that is behind an Ingress",
+        without: "what is set on a Service is not switched, and it is not protected",
+        when: When::Changing(SWITCHES),
+    },
+    Permission {
+        group: "networking.k8s.io",
+        resource: "ingresses",
+        verbs: &["patch"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "the same for Ingresses",
+        without: "what is set on an Ingress is not switched, and it is not protected",
+        when: When::Changing(SWITCHES),
+    },
+    Permission {
+        group: "elbv2.k8s.aws",
+        resource: "targetgroupbindings",
+        verbs: &["get", "patch"],
+        objects: Objects::Bindings,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to set the flag of a binding that was made by hand",
+        without: "such a binding is not switched",
+        when: When::Changing(SWITCHES),
+    },
+    Permission {
+        group: "gateway.k8s.aws",
+        resource: "targetgroupconfigurations",
+        verbs: &["patch"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "to set the flag of a Gateway's bindings",
+        without: "what is set there is not switched",
+        when: When::Changing(SWITCHES),
+    },
+    Permission {
+        group: "gateway.k8s.aws",
+        resource: "targetgroupconfigurations",
+        verbs: &["create"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "where a Gateway's Service has none yet",
+        without: "a Gateway's binding whose Service has none is not switched",
+        when: When::Changing(&[Changing::Enable]),
+    },
+    Permission {
+        group: "gateway.k8s.aws",
+        resource: "loadbalancerconfigurations",
+        verbs: &["patch"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "to protect a Gateway from being deleted with what is shared, or no longer",
+        without: "its protection is not touched: enable needs --deletion-protection=false",
+        when: When::Changing(SWITCHES),
+    },
+    Permission {
+        group: "",
+        resource: "configmaps",
+        verbs: &["delete"],
+        objects: Objects::Ledgers,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to delete the ledger of a binding that is exclusive again",
+        without: "it is left behind (MCTG111)",
+        when: When::Changing(&[Changing::Disable]),
+    },
+    Permission {
+        group: "elbv2.k8s.aws",
+        resource: "targetgroupbindings",
+        verbs: &["create", "patch"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Required,
+        why: "to make a binding by server-side apply, or to make it what it should be",
+        without: "nothing is bound",
+        when: When::Changing(&[Changing::Bind]),
+    },
+    Permission {
+        group: "",
+        resource: "configmaps",
+        verbs: &["delete"],
+        objects: Objects::Any,
+        place: Place::Namespace,
+        need: Need::Optional,
+        why: "to delete an old ledger of the name with --discard-ledger",
+        without: "that option fails; nothing is bound",
+        when: When::Changing(&[Changing::Bind]),
+    },
+    Permission {
+        group: "admissionregistration.k8s.io",
+        resource: "mutatingwebhookconfigurations",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to know whether somebody is behind the webhook that a binding passes",
+        without: "that nobody is there is told by the write that fails",
+        when: When::Changing(&[Changing::Bind]),
+    },
+    Permission {
+        group: "admissionregistration.k8s.io",
+        resource: "validatingwebhookconfigurations",
+        verbs: &["list"],
+        objects: Objects::Any,
+        place: Place::Cluster,
+        need: Need::Optional,
+        why: "to know whether somebody is behind the webhook that a binding passes",
+        without: "that nobody is there is told by the write that fails",
+        when: When::Changing(&[Changing::Bind]),
+    },
+    Permission {
         group: "elbv2.k8s.aws",
         resource: "targetgroupbindings",
         verbs: &["delete"],
@@ -557,7 +707,7 @@ pub const ALL: &[Permission] = &[
         need: Need::Required,
         why: "to take a binding out",
         without: "nothing leaves the group; what would have is noted",
-        when: When::Unbinding,
+        when: When::Changing(&[Changing::Unbind]),
     },
     Permission {
         group: "elbv2.k8s.aws",
@@ -568,18 +718,18 @@ pub const ALL: &[Permission] = &[
         need: Need::Optional,
         why: "to take the finalizer of a controller that is gone off a binding that is being deleted",
         without: "where no controller is any more, a binding that had one is never gone",
-        when: When::Unbinding,
+        when: When::Changing(&[Changing::Unbind]),
     },
     Permission {
         group: "",
         resource: "configmaps",
-        verbs: &["create", "update", "delete"],
+        verbs: &["get", "create", "update", "delete"],
         objects: Objects::Any,
         place: Place::Namespace,
         need: Need::Required,
         why: "to note what leaves in mctg-unbind-BINDING, and to delete that and the ledger at the end",
         without: "nothing is begun, or what is left over stays",
-        when: When::Unbinding,
+        when: When::Changing(&[Changing::Unbind]),
     },
     Permission {
         group: "",
@@ -590,7 +740,7 @@ pub const ALL: &[Permission] = &[
         need: Need::Optional,
         why: "to find what an earlier run noted, by a label",
         without: "a run that was interrupted is gone on with only by the name of the binding",
-        when: When::Unbinding,
+        when: When::Changing(&[Changing::Unbind]),
     },
 ];
 
@@ -599,7 +749,10 @@ pub const ALL: &[Permission] = &[
 pub const VERBS: &[(&str, Run)] = &[
     ("status and diff", READS),
     ("reconcile", Run { writes: true, tells: false, ..READS }),
-    ("unbind", Run { unbinds: true, tells: false, ..READS }),
+    ("enable", changing(Changing::Enable)),
+    ("disable", changing(Changing::Disable)),
+    ("bind", changing(Changing::Bind)),
+    ("unbind", changing(Changing::Unbind)),
 ];
 
 const READS: Run = Run {
@@ -609,8 +762,19 @@ const READS: Run = Run {
     several_clusters: false,
     namespaced: false,
     tells: true,
-    unbinds: false,
+    change: None,
 };
+
+const fn changing(verb: Changing) -> Run {
+    Run { change: Some(verb), tells: false, ..READS }
+}
+
+impl Run {
+    /// Says whether it changes anything in the cluster.
+    pub fn changes(&self) -> bool {
+        self.writes || self.change.is_some()
+    }
+}
 
 impl Permission {
     /// The resource as RBAC's messages write it, such as `targetgroupbindings.elbv2.k8s.aws`.
@@ -625,16 +789,18 @@ impl Permission {
 
     /// Says whether only runs that change something need it, be it to look before they do.
     pub fn is_for_changes(&self) -> bool {
-        matches!(self.when, When::Writing | When::Acting | When::Events | When::Unbinding)
+        matches!(self.when, When::Writing | When::Acting | When::Events | When::Changing(_))
     }
 
     /// Says whether a kind of run needs the rule.
     pub fn is_for(&self, run: &Run) -> bool {
         match self.when {
             When::Always => true,
-            When::Telling => run.tells,
+            When::Telling(verbs) => {
+                run.tells || run.change.is_some_and(|verb| verbs.contains(&verb))
+            }
             When::Writing => run.writes,
-            When::Unbinding => run.unbinds,
+            When::Changing(verbs) => run.change.is_some_and(|verb| verbs.contains(&verb)),
             When::Acting => run.writes && run.via != ViaChoice::Controller,
             When::Events => run.writes && run.events,
             When::SeveralClusters => run.several_clusters,
@@ -650,10 +816,20 @@ pub fn of(run: &Run) -> impl Iterator<Item = &'static Permission> {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
 
     const START: &str = "<!-- rules: made from src/permissions.rs by MCTG_BLESS=1 cargo test -->\n";
     const END: &str = "<!-- end of rules -->\n";
+
+    fn words(verbs: &[Changing]) -> impl Iterator<Item = &'static str> {
+        verbs.iter().map(|verb| verb.as_str())
+    }
+
+    fn listed(words: impl Iterator<Item = &'static str>) -> String {
+        words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    }
 
     fn markdown() -> String {
         let mut text =
@@ -671,14 +847,14 @@ mod tests {
                 Place::Namespace => "namespaces",
             };
             let runs = match it.when {
-                When::Always => "all",
-                When::Telling => "`status`",
-                When::Writing => "`reconcile`",
-                When::Unbinding => "`unbind`",
-                When::Acting => "`reconcile`, unless `--via controller`",
-                When::Events => "events",
-                When::SeveralClusters => "peers",
-                When::Namespaced => "namespaces only",
+                When::Always => "all".to_owned(),
+                When::Telling(verbs) => listed(iter::once("status").chain(words(verbs))),
+                When::Writing => "`reconcile`".to_owned(),
+                When::Changing(verbs) => listed(words(verbs)),
+                When::Acting => "`reconcile`, unless `--via controller`".to_owned(),
+                When::Events => "events".to_owned(),
+                When::SeveralClusters => "peers".to_owned(),
+                When::Namespaced => "namespaces only".to_owned(),
             };
             text += &format!(
                 "| {} `{}{group}`{objects}: {} | {place} | {runs} | {} | {} |\n",
@@ -722,6 +898,32 @@ mod tests {
         let writes: Vec<_> = of(&run).filter(|it| it.changes()).collect();
         let [patch] = writes[..] else { panic!("{writes:?}") };
         assert_eq!((patch.resource, patch.verbs), ("targetgroupbindings", &["patch"][..]));
+    }
+
+    #[test]
+    fn every_verb_that_changes_something_needs_a_rule_that_does_and_no_other_verb_does() {
+        for (verb, run) in VERBS {
+            let required =
+                |it: &Permission| it.changes() && it.need == Need::Required && it.is_for(run);
+            assert_eq!(ALL.iter().any(required), run.changes(), "{verb}");
+        }
+    }
+
+    #[test]
+    fn each_verb_may_make_just_what_it_makes() {
+        let told = |change| {
+            let run = Run { change: Some(change), ..Run::default() };
+            let made = of(&run).filter(|it| it.changes()).flat_map(|it| {
+                let made = it.verbs.iter().filter(|verb| ["create", "delete"].contains(verb));
+                made.map(|verb| format!("{verb} {}", it.resource))
+            });
+            made.collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(told(Changing::Enable), "create targetgroupconfigurations");
+        assert_eq!(told(Changing::Disable), "delete configmaps");
+        assert_eq!(told(Changing::Bind), "create targetgroupbindings, delete configmaps");
+        let unbind = "delete targetgroupbindings, create configmaps, delete configmaps";
+        assert_eq!(told(Changing::Unbind), unbind);
     }
 
     #[test]

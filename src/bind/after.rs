@@ -64,8 +64,13 @@ impl After {
             // Who has no binding serves nothing.
             shares.get(context).copied().unwrap_or(Some(0.0))
         };
+        // Without its zone nobody knows which part of a zone's traffic an endpoint will get.
+        let zone = |target| offer.desired.get(target).and_then(|it| it.zone.as_ref());
+        let cross_zone = GroupView::new(&now, arn, group).cross_zone();
+        let is_told = cross_zone == Some(true) || offer.registrable().all(|it| zone(it).is_some());
         let of_context = |context: &String| {
-            (context.clone(), (share(&shares_now, context), share(&shares_then, context)))
+            let then = share(&shares_then, context).filter(|_| is_told);
+            (context.clone(), (share(&shares_now, context), then))
         };
         let limits = facts.account_limits.get(&AccountRegion::of(arn));
         let own = limits.and_then(|limits| limits.as_ref().ok()?.get(LIMIT).copied());

@@ -6,10 +6,11 @@ pub(crate) const TOP: &str = "\
 Examples:
   kubectl mctg status                 who serves what, and what is wrong
   kubectl mctg check                  can it work here, before anything is changed
+  kubectl mctg enable svc/web         let other clusters share it
+  kubectl mctg bind svc/web --from blue --context green    join it from there
+  kubectl mctg unbind svc/web --context green              and leave it again
   kubectl mctg diff                   what reconcile would change
   kubectl mctg reconcile svc/web      repair it
-  kubectl mctg enable svc/web         let other clusters share it
-  kubectl mctg bind svc/web --from blue     join the other cluster's target group
   kubectl mctg manifests --image IMG  the same in a cluster, every five minutes
   kubectl mctg explain MCTG201        what a finding means
   kubectl mctg demo                   all of it, with no cluster and no AWS

@@ -82,7 +82,7 @@ impl Case<'_> {
     fn words(&self) -> String {
         let Key { kind, namespace, name } = &self.subject.key;
         if matches!(kind, Kind::Service | Kind::TargetGroupBinding) {
-            return format!("{}/{name} -n {namespace}", short(*kind));
+            return format!("{}/{name} -n {namespace}", kind.short());
         }
         let mut namespaces: Vec<&str> =
             self.concerned.iter().map(|it| it.binding.namespace.as_str()).collect();
@@ -165,7 +165,7 @@ fn unread(request: &Request, silence: &Silence) -> Vec<Item> {
     };
     let named = request.names.iter().map(|asked| {
         let name = asked.name.clone().unwrap_or_else(|| "all".to_owned());
-        item(asked.kind.map_or_else(|| name.clone(), |kind| format!("{}/{name}", short(kind))))
+        item(asked.kind.map_or_else(|| name.clone(), |kind| format!("{}/{name}", kind.short())))
     });
     let all = request.names.is_empty().then(|| item("all".to_owned()));
     named.chain(all).collect()
@@ -203,19 +203,9 @@ fn case<'a>(
     Case { request, world, subject, concerned }
 }
 
-/// As kubectl's users type it.
-fn short(kind: Kind) -> String {
-    match kind {
-        Kind::Service => "svc".to_owned(),
-        Kind::Ingress => "ing".to_owned(),
-        Kind::TargetGroupBinding => "tgb".to_owned(),
-        other => other.word(),
-    }
-}
-
 fn item(case: &Case<'_>) -> Item {
     let Key { kind, namespace, name } = &case.subject.key;
-    let mut item = Item::new(&case.request.context, namespace, format!("{}/{name}", short(*kind)));
+    let mut item = Item::new(&case.request.context, namespace, format!("{}/{name}", kind.short()));
     if let [only] = case.concerned.as_slice() {
         item.binding = Some(only.binding.name.clone());
     }
@@ -334,8 +324,33 @@ fn enable(case: &Case<'_>, waited: Duration) -> Item {
     } else {
         item.next("next", format!("kubectl mctg status {}", case.words()));
     }
+    if case.concerned.iter().all(Concerned::is_on)
+        && let Some(other) = joins(case)
+    {
+        let Key { namespace, name, .. } = &case.subject.key;
+        let (from, other) = (quoted(&request.context), quoted(other));
+        let line =
+            format!("kubectl mctg bind svc/{name} -n {namespace} --from {from} --context {other}");
+        item.next("", line);
+    }
     item.next("undo", format!("kubectl mctg disable {} {place}", item.name));
     item
+}
+
+/// The first other context that binds none of the groups of a Service yet, as far as it was read.
+fn joins<'a>(case: &'a Case<'_>) -> Option<&'a str> {
+    if case.subject.key.kind != Kind::Service {
+        return None;
+    }
+    let groups: Vec<_> =
+        case.concerned.iter().map(|it| it.view.map(|(group, _)| group)).collect::<Option<_>>()?;
+    let is_free = |context: &str| {
+        let mut bindings = groups.iter().flat_map(|group| &group.bindings);
+        !groups.is_empty() && bindings.all(|it| it.cluster.context != context)
+    };
+    let clusters = case.world.facts.clusters.iter();
+    let mut read = clusters.filter(|it| it.is_read_in_full() && it.context != case.request.context);
+    read.find(|it| is_free(&it.context)).map(|it| it.context.as_str())
 }
 
 /// What is looked at before a flag goes on.

@@ -253,11 +253,15 @@ mod tests {
 
     #[test]
     fn repairs_name_only_verbs_that_exist() {
-        const VERBS: [&str; 9] = [
+        const VERBS: [&str; 13] = [
             "status",
             "check",
             "diff",
             "reconcile",
+            "enable",
+            "disable",
+            "bind",
+            "unbind",
             "manifests",
             "explain",
             "demo",

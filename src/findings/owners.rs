@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::catalogue::{
     BINDING_LOST, FLAG_NOT_IN_SOURCE, FOREIGN_CONTROLLER, ORPHAN_LEDGER, OWNER_UNPROTECTED,
 };
-use super::{Finding, Severity, quoted};
+use super::{Finding, Severity, enable_line, quoted};
 use crate::binding::{Flavour, Owner, OwnerKind};
 use crate::facts::{ClusterFacts, Facts, OrphanLedger};
 use crate::flag::{self, Said};
@@ -109,30 +109,15 @@ fn unprotected(binding: &BindingView<'_>, owner: &Owner) -> Option<Finding> {
     let message = format!(
         "{named} of {context} can be deleted, and the load balancer and this target group go with it: {how}."
     );
-    let fix = protect_line(cluster, &place);
+    let fix = is_written(cluster, &place).then(|| enable_line(binding)).flatten();
     Some(OWNER_UNPROTECTED.finding(Severity::Warning, message).about(binding).with_fix(fix))
 }
 
-/// The line that protects an owner; none where something else decides, or deploys it.
-fn protect_line(cluster: &ClusterFacts, place: &Place<'_>) -> Option<String> {
-    let patch = place.protect().ok()??;
-    let object = cluster.objects.get(&patch.key).ok()??;
-    if managers::program(object).is_some() {
-        return None;
-    }
-    let Key { kind, namespace, name } = &patch.key;
-    let line = format!("kubectl --context {} -n {namespace}", quoted(&cluster.context));
-    Some(match place {
-        Place::Annotation { key, .. } => {
-            let value = patch.body["metadata"]["annotations"][*key].as_str()?;
-            let set = quoted(&format!("{key}={value}"));
-            format!("{line} annotate {} {name} {set} --overwrite", kind.word())
-        }
-        _ => {
-            let body = quoted(&patch.body.to_string());
-            format!("{line} patch {} {name} --type merge -p {body}", kind.qualified())
-        }
-    })
+/// Says whether protection is set there: not where something else decides, or deploys it.
+fn is_written(cluster: &ClusterFacts, place: &Place<'_>) -> bool {
+    let Ok(Some(patch)) = place.protect() else { return false };
+    let object = cluster.objects.get(&patch.key);
+    object.is_ok_and(|it| it.is_some_and(|it| managers::program(it).is_none()))
 }
 
 fn flag_not_in_source(binding: &BindingView<'_>) -> Option<Finding> {
@@ -313,10 +298,7 @@ mod tests {
         );
         assert_eq!(
             finding.fix.as_deref(),
-            Some(
-                "kubectl --context blue -n web annotate service shop \
-                 service.beta.kubernetes.io/aws-load-balancer-attributes=deletion_protection.enabled=true,a=b --overwrite"
-            )
+            Some("kubectl mctg enable svc/shop -n web --context blue")
         );
     }
 

@@ -1,9 +1,10 @@
 //! 90x: what could not be read, and what that hides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalogue::{AWS_UNREADABLE, CONTEXT_UNREACHABLE, FORBIDDEN, OWNER_NOT_READ, Rule};
 use super::{Finding, Severity, counted, quoted};
+use crate::class::Class;
 use crate::endpoints::Unresolved;
 use crate::facts::{
     BindingFacts, ClusterFacts, Facts, GroupFacts, LedgerFault, Silence, SilenceReason,
@@ -20,6 +21,11 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         facts.clusters.iter().flat_map(|cluster| of_cluster(cluster, groups)).collect();
+    for finding in &mut findings {
+        if let (Some(gone), Some(fix)) = (gone_line(facts, groups, finding), &mut finding.fix) {
+            *fix = format!("{fix}\n{gone}");
+        }
+    }
     findings.extend(of_aws(facts, groups, selection));
     findings.extend(groups.iter().filter_map(|group| owner_not_read(facts, group)));
     findings
@@ -75,6 +81,41 @@ fn of_cluster(cluster: &ClusterFacts, groups: &[&GroupView<'_>]) -> Vec<Finding>
         finding(silence, &format!("{hides} of {}", counted(*bindings, "binding")))
     }));
     findings
+}
+
+/// How many targets are named one by one to say what a cluster had.
+const NAMED_TARGETS_MAX: usize = 8;
+
+/// The plan for a cluster that may be gone for good: none where its server answers, where nothing may
+/// be its own, or where others were not read either, as that would be refused.
+fn gone_line(facts: &Facts, groups: &[&GroupView<'_>], finding: &Finding) -> Option<String> {
+    let unread: Vec<&ClusterFacts> =
+        facts.clusters.iter().filter(|cluster| !cluster.is_read_in_full()).collect();
+    let [cluster] = unread[..] else { return None };
+    let silence = cluster.bindings.as_ref().err()?;
+    if finding.context.as_ref() != Some(&cluster.context)
+        || !matches!(silence.reason, SilenceReason::Unreachable | SilenceReason::Timeout)
+    {
+        return None;
+    }
+    let mut targets = BTreeSet::new();
+    let mut from = None;
+    for group in groups {
+        let unknown = group.targets.iter().filter(|(_, of)| of.class == Class::Unknown);
+        let before = targets.len();
+        targets.extend(unknown.map(|(target, _)| target.to_string()));
+        if targets.len() > before {
+            from = from.or_else(|| group.bindings.first());
+        }
+    }
+    let known = match targets.len() {
+        0 => return None,
+        1..=NAMED_TARGETS_MAX => targets.into_iter().collect::<Vec<_>>().join(" "),
+        _ => "--known-from STATUS.json".to_owned(),
+    };
+    let lost = quoted(&cluster.context);
+    let context = quoted(&from?.cluster.context);
+    Some(format!("kubectl mctg unbind --lost {lost} {known} --context {context} --dry-run"))
 }
 
 fn of_binding(binding: &BindingFacts) -> impl Iterator<Item = (&Silence, &'static str)> {

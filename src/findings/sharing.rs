@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::catalogue::{
     CONTESTED_TARGET, EXCLUSIVE_BINDING, LEDGER_MISSING, LEDGER_UNUSABLE, PHANTOM_TARGETS,
 };
-use super::{Finding, Severity, counted, listed, reconcile_line};
+use super::{Finding, Severity, counted, enable_line, listed, reconcile_line};
 use crate::class::Class;
 use crate::facts::{Aliveness, LedgerFault};
 use crate::target::Target;
@@ -44,7 +44,8 @@ fn exclusive(group: &GroupView<'_>, index: usize) -> Option<Finding> {
         binding.reference(),
         other.reference()
     );
-    Some(EXCLUSIVE_BINDING.finding(Severity::Critical, message).about(binding))
+    let finding = EXCLUSIVE_BINDING.finding(Severity::Critical, message);
+    Some(finding.about(binding).with_fix(enable_line(binding)))
 }
 
 fn contested(group: &GroupView<'_>, chosen: &[usize]) -> Option<Finding> {

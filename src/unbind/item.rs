@@ -9,6 +9,7 @@ use super::{MARGIN, Unbind, World, after, checks};
 use crate::change::{Change, Check, Goal, Item, Verdict};
 use crate::elbv2::Access;
 use crate::facts::{Aliveness, BindingFacts, ClusterFacts, LedgerFault, SilenceReason};
+use crate::findings::quoted;
 use crate::ledger::{self, Ledger};
 use crate::target::{Target, TargetDescription, TargetGroupArn};
 use crate::view::GroupView;
@@ -191,10 +192,23 @@ impl<'w> Sight<'w> {
         item.restores = self.binding().map(note::manifest);
         item.goals = self.goals();
         item.conclusion = self.conclusion();
-        if let Some(undo) = &self.verb.undo {
-            item.next("undo", undo.clone());
+        if let Some(undo) = self.verb.undo.clone().or_else(|| self.bind_again(&item)) {
+            item.next("undo", undo);
         }
         item
+    }
+
+    /// The command that binds the Service again, where nothing was saved.
+    fn bind_again(&self, item: &Item) -> Option<String> {
+        let spec = &self.binding()?.spec;
+        Some(format!(
+            "kubectl mctg bind svc/{} --port {} --target-group-arn {} -n {} --context {}",
+            quoted(&spec.service_ref.name),
+            quoted(&spec.service_ref.port.to_string()),
+            item.arn.as_ref()?,
+            quoted(&item.namespace),
+            quoted(&item.context),
+        ))
     }
 
     /// The binding as it is, or as its note tells.

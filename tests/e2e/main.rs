@@ -8,6 +8,8 @@ mod bad_input;
 mod bad_ledgers;
 mod bad_luck;
 mod beside;
+mod bind;
+mod bind_refused;
 mod check;
 mod cluster;
 mod contexts;

@@ -207,12 +207,13 @@ impl Account {
 
 fn rules_of(roles: &[Value]) -> Vec<Granted> {
     let run = Run {
-        tells: false,
         writes: true,
+        change: None,
         events: true,
         several_clusters: true,
         via: ViaChoice::Auto,
         namespaced: roles.iter().any(|role| role["kind"] == "Role"),
+        ..Run::default()
     };
     let mut rules = Vec::new();
     for (index, role) in roles.iter().enumerate() {

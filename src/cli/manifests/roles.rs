@@ -33,7 +33,7 @@ pub(super) fn documents(subject: &Subject, args: &ManifestsArgs) -> Vec<Document
     let run = Run {
         writes: !args.reader,
         tells: false,
-        unbinds: false,
+        change: None,
         via: args.plan.via.into(),
         events: args.events,
         several_clusters: args.reader || args.peers_secret.is_some(),

@@ -105,9 +105,9 @@ fn item_plan(item: &ItemReport, names: &Names, look: &Look, out: &mut dyn Write)
         labelled(detail.label, &detail.text, look, out)?;
     }
     for change in &item.plan {
-        let when = if change.when == When::Later { ", once that is over" } else { "" };
-        let text = format!("{} {}{when}", change.action.as_words(), change.object);
-        labelled("change", &text, look, out)?;
+        let label = if change.when == When::Later { "later" } else { "change" };
+        let text = format!("{} {}", change.action.as_words(), change.object);
+        labelled(label, &text, look, out)?;
     }
     let passed = item.checks.iter().filter(|check| check.verdict == Verdict::Passed).count();
     if look.wide {

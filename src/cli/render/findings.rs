@@ -65,7 +65,10 @@ fn write_one(finding: &Finding, names: &Names, look: &Look, out: &mut dyn Write)
     }
     // What is to be pasted is never broken.
     for line in finding.fix.iter().flat_map(|fix| fix.lines()) {
-        writeln!(out, "  {}  {}", look.styles.good("fix"), escape(line))?;
+        // What to do once a cluster is gone for good is no way to make it answer.
+        let label =
+            if line.contains("mctg") && line.contains(" unbind --lost ") { "gone?" } else { "fix" };
+        writeln!(out, "  {}  {}", look.styles.good(label), escape(line))?;
     }
     writeln!(out, "  {}", look.styles.dim(&format!("why  kubectl mctg explain {}", finding.code)))
 }

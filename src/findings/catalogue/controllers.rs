@@ -51,9 +51,8 @@ pub const CONTROLLER_TOO_OLD: Rule = Rule {
             ],
         },
         Repair {
-            text: "Then see that the type has it.",
-            commands: &["kubectl --context CONTEXT explain \
-                 targetgroupbindings.spec.multiClusterTargetGroup --api-version=elbv2.k8s.aws/v1beta1"],
+            text: "Then see that sharing can work there.",
+            commands: &["kubectl mctg check --context CONTEXT --pre"],
         },
     ],
 };

@@ -46,7 +46,12 @@ pub const OWNER_UNPROTECTED: Rule = Rule {
           Protection that was switched on in AWS alone it switches off itself before it deletes.",
     repair: &[
         Repair {
-            text: "A Service: keep what else the annotation says.",
+            text: "`enable` sets it where the controller heeds it, beside what is set there, on bindings \
+                   that are multi-cluster already too.",
+            commands: &["kubectl mctg enable TYPE/NAME -n NAMESPACE --context CONTEXT"],
+        },
+        Repair {
+            text: "By hand, a Service: keep what else the annotation says.",
             commands: &["kubectl --context CONTEXT -n NAMESPACE annotate service NAME \
                  service.beta.kubernetes.io/aws-load-balancer-attributes=\
                  deletion_protection.enabled=true,OTHERS --overwrite"],
@@ -77,12 +82,18 @@ pub const FLAG_NOT_IN_SOURCE: Rule = Rule {
     meaning: "The next apply of that program may drop the flag. The controller then makes the \
               binding exclusive, and takes the other clusters' targets out in its next pass.",
     why: "The flag was set by hand, and not in the repository or chart that the object comes from.",
-    repair: &[Repair {
-        text: "Put the flag where the object comes from, and let that program apply it. Who set what \
-               is in the managed fields.",
-        commands: &["kubectl --context CONTEXT -n NAMESPACE get KIND NAME -o yaml \
-                     --show-managed-fields"],
-    }],
+    repair: &[
+        Repair {
+            text: "Put the flag where the object comes from, and let that program apply it. With `--local` \
+                   `enable` sets it in a manifest instead of a cluster.",
+            commands: &["kubectl mctg enable TYPE/NAME --local -f FILE -o yaml"],
+        },
+        Repair {
+            text: "Who set what is in the managed fields.",
+            commands: &["kubectl --context CONTEXT -n NAMESPACE get KIND NAME -o yaml \
+                         --show-managed-fields"],
+        },
+    ],
 };
 
 /// A ledger that waits for a binding.

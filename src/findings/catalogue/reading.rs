@@ -21,6 +21,14 @@ pub const CONTEXT_UNREACHABLE: Rule = Rule {
             commands: &["kubectl --context CONTEXT get --raw /readyz"],
         },
         Repair {
+            text: "If the cluster is gone for good, see what only it claimed: a plan, no change. An earlier \
+                   `status -o json` tells what that was, else name the targets.",
+            commands: &[
+                "kubectl mctg unbind --lost CONTEXT --dry-run",
+                "kubectl mctg unbind --lost CONTEXT --known-from STATUS.json --dry-run",
+            ],
+        },
+        Repair {
             text: "If the cluster is of no interest here, leave it out.",
             commands: &["export MCTG_CONTEXTS=CONTEXT,CONTEXT"],
         },

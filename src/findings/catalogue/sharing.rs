@@ -17,21 +17,17 @@ pub const EXCLUSIVE_BINDING: Rule = Rule {
           the controller writes the owner's value back.",
     repair: &[
         Repair {
-            text: "Generated for a Service: annotate the Service.",
-            commands: &["kubectl --context CONTEXT -n NAMESPACE annotate service NAME \
-                 service.beta.kubernetes.io/aws-load-balancer-multi-cluster-target-group=true"],
+            text: "Generated: `enable` sets the flag on what it was generated for, a Service, Ingress or \
+                   Gateway (`svc/NAME`, `ing/NAME`, `gateway/NAME`), and waits for the controller.",
+            commands: &["kubectl mctg enable TYPE/NAME -n NAMESPACE --context CONTEXT"],
         },
         Repair {
-            text: "Generated for an Ingress: annotate the Ingress.",
-            commands: &["kubectl --context CONTEXT -n NAMESPACE annotate ingress NAME \
-                         alb.ingress.kubernetes.io/multi-cluster-target-group=true"],
+            text: "Made by hand: it sets the flag on the binding.",
+            commands: &["kubectl mctg enable tgb/NAME -n NAMESPACE --context CONTEXT"],
         },
         Repair {
-            text: "Made by hand: set the flag on the binding.",
-            commands: &[
-                "kubectl --context CONTEXT -n NAMESPACE patch targetgroupbindings.elbv2.k8s.aws NAME \
-                         --type merge -p '{\"spec\":{\"multiClusterTargetGroup\":true}}'",
-            ],
+            text: "In a manifest, where Git deploys it.",
+            commands: &["kubectl mctg enable TYPE/NAME --local -f FILE -o yaml"],
         },
         Repair {
             text: "Then look again: targets that the other clusters lost are MCTG201 there.",

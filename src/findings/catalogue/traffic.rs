@@ -43,6 +43,10 @@ pub const SINGLE_CLUSTER: Rule = Rule {
             commands: &["kubectl mctg status NAME -o wide"],
         },
         Repair {
+            text: "If the other cluster is not bound yet, bind it: `--from` names the one that is.",
+            commands: &["kubectl mctg bind svc/NAME -n NAMESPACE --from CONTEXT --context CONTEXT"],
+        },
+        Repair {
             text: "If it is meant to be so, leave it out for this binding.",
             commands: &[
                 "kubectl --context CONTEXT -n NAMESPACE annotate targetgroupbindings.elbv2.k8s.aws NAME \

@@ -63,17 +63,22 @@ pub(crate) fn service(namespace: &str, name: &str, kind: &str) -> Value {
 
 /// The EndpointSlice of a Service, with an endpoint for each of the pods.
 pub(crate) fn slice(namespace: &str, service: &str, pods: &[Value]) -> Value {
-    let endpoints: Vec<_> = pods
-        .iter()
-        .map(|pod| {
-            json!({
-                "addresses": [pod["status"]["podIP"]],
-                "conditions": { "ready": true, "serving": true, "terminating": false },
-                "nodeName": pod["spec"]["nodeName"],
-                "targetRef": { "kind": "Pod", "namespace": namespace, "name": pod["metadata"]["name"] },
-            })
-        })
-        .collect();
+    let endpoint = |pod: &Value| {
+        let mut endpoint = json!({
+            "addresses": [pod["status"]["podIP"]],
+            "conditions": { "ready": true, "serving": true, "terminating": false },
+            "nodeName": pod["spec"]["nodeName"],
+            "targetRef": { "kind": "Pod", "namespace": namespace, "name": pod["metadata"]["name"] },
+        });
+        // As the node's label says: every test has its nodes in these zones.
+        let zone = ["us-east-1a", "us-east-1b", "us-east-1c"].into_iter().zip(0..);
+        let of_node = |index: &i32| pod["spec"]["nodeName"] == format!("node-{index}");
+        if let Some((zone, _)) = zone.into_iter().find(|(_, index)| of_node(index)) {
+            endpoint["zone"] = json!(zone);
+        }
+        endpoint
+    };
+    let endpoints: Vec<_> = pods.iter().map(endpoint).collect();
     json!({
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
