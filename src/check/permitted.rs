@@ -149,7 +149,7 @@ fn granted(verbs: &'static str, run: &Run, answers: &Answers, about: &About<'_>)
             (!missing.verbs.is_empty()).then_some(missing)
         })
         .collect();
-    Granted { verbs, writes: run.writes, missing }
+    Granted { verbs, writes: run.writes || run.unbinds, missing }
 }
 
 fn is_granted(answers: &Answers, questions: &[Question]) -> bool {
