@@ -17,6 +17,7 @@ mod look;
 pub mod lost;
 pub mod note;
 mod taken;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -52,7 +53,8 @@ pub struct Unbind {
     pub narrowed: bool,
     /// The contexts that are not among the clusters to observe, as the caller wishes.
     pub left_out: BTreeSet<String>,
-    /// What brings the bindings back, where that is kept: the command of the line `undo`.
+    /// What brings the bindings back, where that is kept: the command of the line `undo`; else that is
+    /// `bind`, where it can say all that the binding said.
     pub undo: Option<String>,
 }
 

@@ -8,8 +8,7 @@ use super::taken::{Of, Taken};
 use super::{MARGIN, Unbind, World, after, checks};
 use crate::change::{Change, Check, Goal, Item, Verdict};
 use crate::elbv2::Access;
-use crate::facts::{Aliveness, BindingFacts, ClusterFacts, LedgerFault, SilenceReason};
-use crate::findings::quoted;
+use crate::facts::{Aliveness, BindingFacts, ClusterFacts, LedgerFault};
 use crate::ledger::{self, Ledger};
 use crate::target::{Target, TargetDescription, TargetGroupArn};
 use crate::view::GroupView;
@@ -93,7 +92,7 @@ impl<'w> Subject<'w> {
         self.there.is_some_and(other)
     }
 
-    fn arn(&self) -> Option<&'w TargetGroupArn> {
+    pub(super) fn arn(&self) -> Option<&'w TargetGroupArn> {
         let of_binding = self.there.and_then(|there| there.group.as_ref().ok());
         of_binding.or_else(|| self.noted().map(|noted| &noted.arn))
     }
@@ -192,27 +191,17 @@ impl<'w> Sight<'w> {
         item.restores = self.binding().map(note::manifest);
         item.goals = self.goals();
         item.conclusion = self.conclusion();
-        if let Some(undo) = self.verb.undo.clone().or_else(|| self.bind_again(&item)) {
+        let is_begun = subject.there.is_none_or(|there| there.binding.is_being_deleted());
+        if is_begun && item.open_goal().is_some() {
+            item.next("next", self.go_on());
+        } else if let Some(undo) = self.verb.undo.clone().or_else(|| self.bind()) {
             item.next("undo", undo);
         }
         item
     }
 
-    /// The command that binds the Service again, where nothing was saved.
-    fn bind_again(&self, item: &Item) -> Option<String> {
-        let spec = &self.binding()?.spec;
-        Some(format!(
-            "kubectl mctg bind svc/{} --port {} --target-group-arn {} -n {} --context {}",
-            quoted(&spec.service_ref.name),
-            quoted(&spec.service_ref.port.to_string()),
-            item.arn.as_ref()?,
-            quoted(&item.namespace),
-            quoted(&item.context),
-        ))
-    }
-
     /// The binding as it is, or as its note tells.
-    fn binding(&self) -> Option<&'w crate::binding::Binding> {
+    pub(super) fn binding(&self) -> Option<&'w crate::binding::Binding> {
         let noted = || self.subject.noted().map(|noted| &noted.binding);
         self.subject.there.map(|there| &there.binding).or_else(noted)
     }
@@ -315,7 +304,7 @@ impl<'w> Sight<'w> {
         })
     }
 
-    fn ledger_name(&self) -> String {
+    pub(super) fn ledger_name(&self) -> String {
         let flavour = crate::binding::Flavour::LoadBalancerController;
         ledger::name(flavour, &self.subject.name)
     }
@@ -328,86 +317,6 @@ impl<'w> Sight<'w> {
             name: there.binding.name.clone(),
             uid: there.binding.uid.clone(),
         })
-    }
-
-    fn goals(&self) -> Vec<Goal> {
-        vec![self.noted(), self.deleted(), self.left(), self.ledger_gone()]
-    }
-
-    fn noted(&self) -> Goal {
-        let name = note::name(&self.subject.name);
-        match self.subject.noted() {
-            Some(noted) => {
-                Goal::reached("noted", format!("{} in {name}", count(noted.targets.len())))
-            }
-            None => Goal::waiting("noted", "not yet", format!("{name} is not written")),
-        }
-    }
-
-    fn deleted(&self) -> Goal {
-        let Some(there) = self.subject.there else { return Goal::reached("deleted", "gone") };
-        if !there.binding.is_being_deleted() {
-            return Goal::waiting("deleted", "still there", "it is not deleted yet");
-        }
-        let why = match (&there.binding.failure, self.controller) {
-            (Some(failure), _) => format!("its controller could not clean up: {failure}"),
-            _ if !there.binding.has_finalizer => "somebody else's finalizer holds it".to_owned(),
-            (None, Aliveness::Alive) => "its controller has not let go of it yet".to_owned(),
-            (None, Aliveness::Unknown) => {
-                "its controller has to let go of it, and is not known to be at work".to_owned()
-            }
-            (None, Aliveness::Absent) => "its finalizer is still on it".to_owned(),
-        };
-        Goal::waiting("deleted", "being deleted", why)
-    }
-
-    fn left(&self) -> Goal {
-        let (all, still) = (self.all.len(), self.taken.still_there());
-        let state = format!("{} of {all}", all - still.min(all));
-        if still == 0 {
-            return Goal::reached("left", state);
-        }
-        let first = self.taken.going.first().or(self.taken.draining.first());
-        let why = match (first, self.taken.kept.keys().next()) {
-            (Some(listed), _) => format!("{} is {}", listed.target, listed.health.state),
-            (None, Some(kept)) => format!("{kept} is withheld"),
-            (None, None) => String::new(),
-        };
-        Goal::waiting("left", state, why)
-    }
-
-    fn ledger_gone(&self) -> Goal {
-        match self.subject.ledger(self.world) {
-            Ok(None) => Goal::reached("ledger", "gone"),
-            Ok(Some(_)) => {
-                Goal::waiting("ledger", "still there", format!("{} is there", self.ledger_name()))
-            }
-            Err(fault) => Goal::waiting("ledger", "not known", crate::error::chain(fault)),
-        }
-    }
-
-    fn conclusion(&self) -> String {
-        let context = &self.subject.cluster.context;
-        let Some(group) = self.subject.group else { return String::new() };
-        let name = group.arn.name();
-        let gone = group.facts.group.as_ref().is_err_and(|it| it.reason == SilenceReason::NotFound);
-        let others = group.bindings.iter().enumerate().filter(|(at, binding)| {
-            binding.cluster.context == *context && Some(*at) != self.subject.index
-        });
-        if gone {
-            format!("{name} was gone before.")
-        } else if others.count() > 0 {
-            format!("{context} has other bindings of {name}.")
-        } else {
-            let left: BTreeSet<&Target> = self.taken.going.iter().map(|it| &it.target).collect();
-            let left = group.healthy().filter(|(target, _)| !left.contains(target)).count();
-            let healthy = match left {
-                0 => "no healthy target".to_owned(),
-                1 => "1 healthy target".to_owned(),
-                all => format!("{all} healthy targets"),
-            };
-            format!("{context} serves nothing of {name} any more; {healthy} left.")
-        }
     }
 }
 

@@ -405,6 +405,24 @@ fn the_plan_says_what_goes_and_what_stays() {
 }
 
 #[test]
+fn it_is_undone_by_what_was_saved_or_by_bind() {
+    let mut case = case(shop("1 5", "1", "1"));
+    let undo = |case: &Case| case.item().next.first().map(|next| next.command.clone());
+    insta::assert_snapshot!(undo(&case).unwrap(), @"kubectl mctg bind svc/shop -n web --context blue --target-group-arn arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/shop/0123456789abcdef --port 80 --name shop --no-networking");
+    case.verb.undo = Some("kubectl apply -f web.yaml --context blue".to_owned());
+    assert_eq!(undo(&case), case.verb.undo);
+}
+
+#[test]
+fn what_was_begun_is_gone_on_with_by_its_name() {
+    let next = |case: Case| case.item().next.first().map(|next| next.command.clone()).unwrap();
+    let draining = case(shop("1- 5", "1", "1")).gone("1");
+    assert_eq!(next(draining), "kubectl mctg unbind tgb/shop -n web --context blue");
+    let over = next(case(shop("5", "1", "1")).gone("1"));
+    assert!(over.starts_with("kubectl mctg bind svc/shop"), "{over}");
+}
+
+#[test]
 fn what_is_saved_is_what_apply_takes_and_no_controller_deletes() {
     let world = shop("1 5", "1", "1").with(|binding| {
         binding.binding.labels.insert("team".to_owned(), "web".to_owned());
