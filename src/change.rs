@@ -91,6 +91,13 @@ impl Item {
             == (&other.context, &other.namespace, &other.name, &other.arn)
     }
 
+    /// Says whether two plans may be about the same thing: the group of one of them is not known.
+    fn may_be(&self, other: &Self) -> bool {
+        (&self.context, &self.namespace, &self.name)
+            == (&other.context, &other.namespace, &other.name)
+            && (self.arn.is_none() || other.arn.is_none())
+    }
+
     /// The checks that forbid every change.
     pub fn refusals(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| check.verdict.refuses())
@@ -507,12 +514,26 @@ impl Change {
                 .filter(same)
                 .any(|other| matches!(other, Self::ApplyBinding { manifest: shown, .. } if shown == manifest))
                 .then(|| self.clone()),
-            Self::PatchOwner(_) | Self::CreateOwner { .. } => announced
+            Self::PatchOwner(patch) => announced
+                .filter(same)
+                .any(|other| is_part_of(&patch.body, &other.body()))
+                .then(|| self.clone()),
+            Self::CreateOwner { .. } => announced
                 .filter(same)
                 .any(|other| other.body() == self.body())
                 .then(|| self.clone()),
             _ => announced.into_iter().any(|other| same(&other)).then(|| self.clone()),
         }
+    }
+}
+
+/// Says whether all that a patch sets is set to the same by another.
+fn is_part_of(patch: &Value, other: &Value) -> bool {
+    match (patch, other) {
+        (Value::Object(own), Value::Object(other)) => {
+            own.iter().all(|(name, value)| other.get(name).is_some_and(|it| is_part_of(value, it)))
+        }
+        _ => patch == other,
     }
 }
 
@@ -531,3 +552,6 @@ pub struct Patience {
     /// How often the world is read meanwhile.
     pub interval: Duration,
 }
+
+#[cfg(all(test, feature = "sim"))]
+mod tests;

@@ -402,7 +402,7 @@ fn binding(it: &Subject<'_>) -> Option<Check> {
 
 /// Who may reach the targets.
 fn sources(it: &Subject<'_>) -> Option<Check> {
-    if it.candidate.existing.is_some() || it.candidate.arn.is_none() {
+    if it.candidate.existing.is_some() || it.group().is_none() {
         return None;
     }
     Some(match networking::find(it.request, it.world, it.candidate) {

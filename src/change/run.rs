@@ -34,6 +34,9 @@ const WRITES_MAX: usize = 3;
 const UNDONE: &str = "it was written three times, and each time something else was there after it: \
                       an admission policy or another program changes it back";
 
+/// Why nobody knows how something stands.
+const UNSEEN: &str = "somebody else wrote it at the same time, and what is left to do was not seen";
+
 /// A verb that changes objects.
 ///
 /// [`plan`](Self::plan) is pure and says what is to be done *now*: it is asked again after every wait,
@@ -251,7 +254,14 @@ where
             match again {
                 Ok(planned) => all.iter_mut().for_each(|it| it.replan(&planned.items)),
                 // What could not be looked at is as it was.
-                Err(_) => all.iter_mut().for_each(|it| it.item.changes.clear()),
+                Err(mistake) => {
+                    for progress in &mut all {
+                        progress.item.changes.clear();
+                        if let Some(unseen) = &mut progress.unseen {
+                            *unseen = format!("{UNSEEN}: {mistake}");
+                        }
+                    }
+                }
             }
         }
         let waited = self.options.wait.is_some();
@@ -320,6 +330,7 @@ where
             let done = apply::change(cluster, &self.load_balancers, &change, rehearse).await;
             if done.conflict && progress.conflicts < CONFLICTS_MAX {
                 progress.conflicts += 1;
+                progress.unseen = Some(UNSEEN.to_owned());
                 return Moved::Conflict;
             }
             listener(Event::Step(&progress.item, &done.step));
@@ -361,12 +372,14 @@ fn narrow(items: &mut [Item], shown: &[Item]) {
         };
         let dropped_a_write = item.changes.len() < before;
         if dropped_a_write && item.refusals().next().is_none() {
-            let message = "the world changed since the plan was shown";
-            item.check(
-                Check::refused("PlanChanged", message).hint("run it again to see the new plan"),
-            );
+            item.check(plan_changed());
         }
     }
+}
+
+fn plan_changed() -> Check {
+    let message = "the world changed since the plan was shown";
+    Check::refused("PlanChanged", message).hint("run it again to see the new plan")
 }
 
 /// How far one item is.
@@ -379,12 +392,15 @@ struct Progress {
     told: BTreeSet<&'static str>,
     conflicts: usize,
     has_ended: bool,
+    /// Why it is not known what is left to do, after somebody else wrote in between.
+    unseen: Option<String>,
 }
 
 impl Progress {
     fn new(item: Item) -> Self {
         let (steps, told) = (Vec::new(), BTreeSet::new());
-        Self { first: item.clone(), item, steps, told, conflicts: 0, has_ended: false }
+        let first = item.clone();
+        Self { first, item, steps, told, conflicts: 0, has_ended: false, unseen: None }
     }
 
     /// Tells the goals that came, once each, and the one that is waited for; not while something is to
@@ -423,6 +439,7 @@ impl Progress {
     /// Whether it needs a yes: once begun, the yes was given.
     fn is_unanswered(&self) -> bool {
         self.steps.is_empty()
+            && self.conflicts == 0
             && self.first.questions().next().is_some()
             && self.first.changes_anything()
     }
@@ -438,6 +455,7 @@ impl Progress {
             && (changes
                 || self.item.open_goal().is_some()
                 || self.just_changed()
+                || self.unseen.is_some()
                 || self.is_lost_from_sight())
     }
 
@@ -447,25 +465,42 @@ impl Progress {
         !self.steps.is_empty() && self.item.checks.iter().any(unknown)
     }
 
+    /// Whether it met another's write, and after it nothing was left to do.
+    fn is_done_by_another(&self) -> bool {
+        self.conflicts > 0 && !self.item.changes_anything()
+    }
+
     /// Whether its goals were planned before its last write.
     fn just_changed(&self) -> bool {
         !self.steps.is_empty() && self.told.len() < self.item.goals.len()
     }
 
     /// Takes over the plan made of a new look: what it holds of changes must have been announced. An
-    /// item that is not planned any more is done.
+    /// item that is not planned any more is done, and one that was told to be refused stays so.
     fn replan(&mut self, planned: &[Item]) {
-        if self.has_ended {
+        if self.has_ended || self.first.refusals().next().is_some() {
             return;
         }
-        match planned.iter().find(|item| item.is_same_as(&self.first)) {
+        self.unseen = None;
+        let same = planned.iter().find(|item| item.is_same_as(&self.first));
+        // What could not be read has no group, and is not done for that.
+        match same.or_else(|| planned.iter().find(|item| item.may_be(&self.first))) {
             Some(item) => {
                 self.item = item.clone();
                 self.item.changes =
                     item.changes.iter().filter_map(|it| it.announced_by(&self.first)).collect();
+                // Another patch than was shown would be waited for in vain.
+                let patches = |changes: &[Change]| {
+                    changes.iter().filter(|it| matches!(it, Change::PatchOwner(_))).count()
+                };
+                if patches(&self.item.changes) < patches(&item.changes)
+                    && item.refusals().next().is_none()
+                {
+                    self.item.check(plan_changed());
+                }
                 // What was begun and must not go on is not waited for; what was not read may be.
                 let refused = |check: &Check| check.verdict == Verdict::Refused;
-                self.has_ended |= !self.steps.is_empty() && item.checks.iter().any(refused);
+                self.has_ended |= !self.steps.is_empty() && self.item.checks.iter().any(refused);
             }
             None => {
                 self.item.changes.clear();
@@ -486,6 +521,7 @@ impl Progress {
             Some(format!("needs --yes: {}", needed.message))
         };
         let error = || self.steps.iter().find_map(|step| step.error.clone());
+        let unseen = || self.unseen.clone();
         let open = || {
             let goal = last.open_goal()?;
             Some(format!("{}: {}", goal.word, goal.waiting.clone().unwrap_or_default()))
@@ -493,9 +529,14 @@ impl Progress {
         let reason = match outcome {
             ItemOutcome::Refused => refusal(),
             ItemOutcome::Blocked => question(),
-            ItemOutcome::Failed | ItemOutcome::Partial => error().or_else(refusal).or_else(open),
+            ItemOutcome::Failed | ItemOutcome::Partial => {
+                error().or_else(refusal).or_else(unseen).or_else(open)
+            }
             ItemOutcome::Unchanged | ItemOutcome::Planned | ItemOutcome::Applied => None,
         };
+        let mut next = last.next.clone();
+        // There is nothing to take back.
+        next.retain(|it| outcome != ItemOutcome::Failed || it.label != "undo");
         let now = first.changes.iter().map(|change| ChangeReport::new(change, When::Now));
         let later = first.later.iter().map(|change| ChangeReport::new(change, When::Later));
         ItemReport {
@@ -512,7 +553,7 @@ impl Progress {
             steps: self.steps.clone(),
             goals: last.goals.clone(),
             conclusion: last.conclusion.clone(),
-            next: last.next.clone(),
+            next,
         }
     }
 
@@ -525,6 +566,8 @@ impl Progress {
             () if self.has_ended && refused => ItemOutcome::Partial,
             () if self.steps.is_empty() && refused => ItemOutcome::Refused,
             () if dry_run && self.first.changes_anything() => ItemOutcome::Planned,
+            () if self.unseen.is_some() && has(StepResult::Done) => ItemOutcome::Partial,
+            () if self.unseen.is_some() => ItemOutcome::Failed,
             () if self.steps.is_empty() && self.is_unanswered() => ItemOutcome::Blocked,
             () if self.steps.is_empty() && !self.first.changes_anything() => {
                 match self.item.open_goal() {
@@ -539,6 +582,8 @@ impl Progress {
             {
                 ItemOutcome::Partial
             }
+            // Somebody else did it in between.
+            () if self.steps.is_empty() && self.is_done_by_another() => ItemOutcome::Unchanged,
             () if self.steps.is_empty() => ItemOutcome::Failed,
             () => ItemOutcome::Applied,
         }

@@ -1,6 +1,9 @@
 //! `enable` and `disable` over the simulator, beside a controller that follows its owner.
 
+mod interrupted;
+
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::time::Duration;
 
 use super::*;
@@ -95,7 +98,10 @@ impl Shop {
         let elb = self.sim.load_balancers();
         let sim = self.sim.clone();
         let runner = Runner::new(&clusters, &elb, || sim.now(), verb, options);
-        let run = async { runner.run(None, &|_| {}).await.unwrap() };
+        self.while_time_passes(async { runner.run(None, &|_| {}).await.unwrap() }).await
+    }
+
+    async fn while_time_passes<T>(&mut self, run: impl Future<Output = T>) -> T {
         let time = async {
             loop {
                 tokio::time::sleep(Duration::from_secs(1)).await;

@@ -236,14 +236,6 @@ async fn a_binding_that_differs_is_changed_with_a_yes_alone() {
     let standin = waiting(&shop).await;
     let green = &shop.pair.green;
     green.put(binding("default", "by-hand", shop.group.as_str())).await;
-    green
-        .put(json!({
-            "apiVersion": "elbv2.k8s.aws/v1beta1",
-            "kind": "TargetGroupBinding",
-            "metadata": { "namespace": "default", "name": "by-hand" },
-            "spec": { "serviceRef": { "name": "shop", "port": 80 } },
-        }))
-        .await;
     standin.settled().await;
     let before = everything(&shop).await;
     let blocked = shop.desk.mctg(FROM).await.ended(3).stdout;

@@ -25,6 +25,7 @@ mod findings;
 mod generated;
 mod house;
 mod in_cluster;
+mod interrupted;
 mod killed;
 mod kinds;
 mod manifests;

@@ -258,6 +258,10 @@ pub(crate) fn closing(
         () if undone > 0 => format!("Not all done in {}.", elapsed(took)),
         () => format!("Done in {}.", elapsed(took)),
     };
+    let begun_in_vain = of(ItemOutcome::Failed) + of(ItemOutcome::Partial);
+    if begun_in_vain > 0 && !report.dry_run {
+        text.push_str(" The same command again goes on from here.");
+    }
     for item in report.items.iter().filter(|item| item.outcome == ItemOutcome::Applied) {
         if !item.conclusion.is_empty() {
             text.push(' ');

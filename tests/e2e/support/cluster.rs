@@ -323,7 +323,7 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
 }
 
 /// The kinds that tests use: API version, kind, plural; cleared away between two tests.
-const KINDS: [(&str, &str, &str); 29] = [
+const KINDS: [(&str, &str, &str); 33] = [
     // First: what they refuse could not be cleared away.
     (
         "admissionregistration.k8s.io/v1",
@@ -335,6 +335,18 @@ const KINDS: [(&str, &str, &str); 29] = [
         "ValidatingWebhookConfiguration",
         "validatingwebhookconfigurations",
     ),
+    (
+        "admissionregistration.k8s.io/v1",
+        "ValidatingAdmissionPolicyBinding",
+        "validatingadmissionpolicybindings",
+    ),
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+    (
+        "admissionregistration.k8s.io/v1",
+        "MutatingAdmissionPolicyBinding",
+        "mutatingadmissionpolicybindings",
+    ),
+    ("admissionregistration.k8s.io/v1", "MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
     ("elbv2.k8s.aws/v1beta1", "TargetGroupBinding", "targetgroupbindings"),
     ("eks.amazonaws.com/v1", "TargetGroupBinding", "targetgroupbindings"),
     ("v1", "Pod", "pods"),
@@ -365,15 +377,19 @@ const KINDS: [(&str, &str, &str); 29] = [
     ("v1", "Namespace", "namespaces"),
 ];
 
-const CLUSTER_SCOPED: [&str; 9] = [
+const CLUSTER_SCOPED: [&str; 13] = [
     "ClusterRole",
     "ClusterRoleBinding",
     "CustomResourceDefinition",
     "GatewayClass",
     "IngressClass",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
     "MutatingWebhookConfiguration",
     "Namespace",
     "Node",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
     "ValidatingWebhookConfiguration",
 ];
 
