@@ -136,10 +136,9 @@ impl Unbind {
             let view = group.and_then(|group| {
                 group.bindings.iter().position(|view| std::ptr::eq(view.facts, binding))
             });
-            let chosen = match (group, view) {
-                (Some(group), Some(at)) => self.selection.chooses(group, &group.bindings[at]),
-                _ => self.selection.chooses_by_name(&binding.binding, arn),
-            };
+            // By what it is called, and not by what leads to it or is registered: that is not so any
+            // more once it has left.
+            let chosen = self.selection.chooses_by_name(&binding.binding, arn);
             if chosen {
                 let (namespace, name) = (&binding.binding.namespace, &binding.binding.name);
                 let is_ours = binding.binding.flavour == Flavour::LoadBalancerController;
@@ -161,7 +160,7 @@ impl Unbind {
         }
         subjects.sort_by(|a, b| a.key().cmp(&b.key()));
         if !world.again {
-            self.check_names(world, groups, &subjects)?;
+            self.check_names(world, &subjects)?;
         }
         Ok(subjects)
     }
@@ -183,29 +182,18 @@ impl Unbind {
     }
 
     /// Sees that every name is one of what was chosen.
-    fn check_names(
-        &self,
-        world: &World,
-        groups: &[GroupView<'_>],
-        subjects: &[Subject<'_>],
-    ) -> Result<(), Mistake> {
+    fn check_names(&self, world: &World, subjects: &[Subject<'_>]) -> Result<(), Mistake> {
         let chosen_alone = |query: &NameQuery| {
             let alone = Self {
                 selection: Selection { names: vec![query.clone()], ..self.selection.clone() },
                 ..self.clone()
             };
             let cluster = world.facts.clusters.iter().find(|it| it.context == self.context);
-            let by_view = groups.iter().any(|group| {
-                group.bindings.iter().any(|binding| {
-                    binding.cluster.context == self.context
-                        && alone.selection.chooses(group, binding)
-                })
-            });
             let by_name = cluster
                 .into_iter()
                 .flat_map(|cluster| cluster.bindings())
                 .any(|it| alone.selection.chooses_by_name(&it.binding, it.group.as_ref().ok()));
-            by_view || by_name || world.notes.iter().flatten().any(|note| alone.chooses(note))
+            by_name || world.notes.iter().flatten().any(|note| alone.chooses(note))
         };
         let unknown = self.selection.names.iter().find(|query| !chosen_alone(query));
         let place = match &self.selection.namespace {

@@ -383,6 +383,18 @@ fn a_name_that_is_not_there_is_a_mistake_until_something_was_done() {
 }
 
 #[test]
+fn a_binding_is_not_chosen_by_what_leaves_with_it() {
+    for name in ["10.0.0.1", "10.0.0.1:80", "shop.example.com"] {
+        let mut case = case(shop("1 5", "1", "1"));
+        case.verb.selection.names = Selection::parse_names(&[name.to_owned()]).unwrap();
+        assert!(case.verb.plan(&case.world, Duration::ZERO).is_err(), "{name}");
+    }
+    let mut case = case(shop("1 5", "1", "1"));
+    case.verb.selection.names = Selection::parse_names(&[arn().to_string()]).unwrap();
+    assert_eq!(case.item().name, "tgb/shop");
+}
+
+#[test]
 fn a_binding_that_is_gone_is_still_found_by_its_service() {
     let mut case = case(shop("1 5", "1", "1")).gone("1");
     case.verb.selection.names = Selection::parse_names(&["svc/shop".to_owned()]).unwrap();
