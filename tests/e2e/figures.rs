@@ -1,7 +1,9 @@
 //! Not a test: the servers that `benches/compare.py` measures against.
 
 use std::io::Read;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::moves::world::{Kind, Side, World};
 use crate::support::shop::Shop;
