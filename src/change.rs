@@ -2,7 +2,7 @@
 //!
 //! `reconcile` plans targets. `enable`, `disable`, `bind` and `unbind` plan objects: each looks at
 //! the world and makes one [`Item`] for each thing that was asked for, with what was checked, what
-//! is to be changed now, what is to be changed later, and what is waited for. [`run`] looks again
+//! is to be changed now, what is to be changed later, and what is waited for. A [`Runner`] looks again
 //! after every wait, so that a verb that was killed anywhere goes on where it was when it is run
 //! again.
 
