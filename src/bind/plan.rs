@@ -84,7 +84,7 @@ fn sanity(request: &Request, world: &World) -> Result<(), Mistake> {
 }
 
 /// Says whether a text can name an object that has a ledger.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let is_part = |part: &str| {
         let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         !part.is_empty()
