@@ -235,7 +235,9 @@ async fn a_binding_that_differs_is_changed_with_a_yes_alone() {
     let shop = Shop::new().await;
     let standin = waiting(&shop).await;
     let green = &shop.pair.green;
-    green.put(binding("default", "by-hand", shop.group.as_str())).await;
+    let mut by_hand = binding("default", "by-hand", shop.group.as_str());
+    by_hand["spec"]["serviceRef"]["name"] = json!("shop");
+    green.put(by_hand).await;
     standin.settled().await;
     let before = everything(&shop).await;
     let blocked = shop.desk.mctg(FROM).await.ended(3).stdout;
