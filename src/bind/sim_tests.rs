@@ -571,3 +571,29 @@ async fn a_ledger_that_does_not_follow_is_explained_after_a_minute() {
         "{reason}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_to_run_next_repeats_what_was_asked_for() {
+    let mut shop = Shop::new();
+    let asked = Request {
+        groups: Groups::From("blue".to_owned()),
+        sources: Sources::Given(vec![Peer::cidr("10.0.0.0/16"), Peer::security_group("sg-1")]),
+        name: Some("mine".to_owned()),
+        ..shop.request()
+    };
+    let report = shop.run(&asked, patient()).await;
+    let next: Vec<_> =
+        report.items[0].next.iter().map(|next| (next.label, next.command.as_str())).collect();
+    assert_eq!(
+        next,
+        [
+            ("next", "kubectl mctg status svc/shop -n web"),
+            ("undo", "kubectl mctg unbind tgb/mine -n web --context green"),
+            (
+                "Git",
+                "kubectl mctg bind svc/shop -n web --from blue --context green --name mine --source-cidr 10.0.0.0/16 \
+                 --source-security-group sg-1 --dry-run=client -o yaml"
+            ),
+        ]
+    );
+}
