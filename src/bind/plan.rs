@@ -84,7 +84,7 @@ fn sanity(request: &Request, world: &World) -> Result<(), Mistake> {
 }
 
 /// Says whether a text can name an object that has a ledger.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let is_part = |part: &str| {
         let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         !part.is_empty()
@@ -145,27 +145,28 @@ fn item(request: &Request, world: &World, candidate: &Candidate<'_>, waited: Dur
             format!("kubectl mctg unbind tgb/{} {place} --context {context}", manifest.name),
         );
     }
-    if let (Some(arn), None) = (&candidate.arn, candidate.existing) {
-        item.next("Git", git_line(request, candidate, arn.as_str(), manifest));
+    let is_own = candidate.existing.is_none_or(|existing| existing.binding.owner().is_none());
+    if let Some(arn) = candidate.arn.as_ref().filter(|_| is_own) {
+        item.next("Git", git_line(request, candidate, arn.as_str()));
     }
     item
 }
 
 /// The line that prints the manifest for Git.
-fn git_line(
-    request: &Request,
-    candidate: &Candidate<'_>,
-    arn: &str,
-    manifest: &Manifest,
-) -> String {
-    let mut line = format!(
-        "kubectl mctg bind {} -n {} --context {} --target-group-arn {arn} --port {} --name {}",
-        candidate.named(),
-        candidate.namespace,
-        quoted(&request.context),
-        quoted(&manifest.spec.service_ref.port.to_string()),
-        manifest.name,
-    );
+fn git_line(request: &Request, candidate: &Candidate<'_>, arn: &str) -> String {
+    let (named, namespace) = (candidate.named(), &candidate.namespace);
+    let mut line = format!("kubectl mctg bind {named} -n {namespace}");
+    match &request.groups {
+        Groups::From(from) => line.push_str(&format!(" --from {}", quoted(from))),
+        Groups::Arns(_) => line.push_str(&format!(" --target-group-arn {arn}")),
+    }
+    line.push_str(&format!(" --context {}", quoted(&request.context)));
+    if let Some(port) = &request.port {
+        line.push_str(&format!(" --port {}", quoted(&port.to_string())));
+    }
+    if let Some(name) = &request.name {
+        line.push_str(&format!(" --name {name}"));
+    }
     match &request.sources {
         super::Sources::Found => {}
         super::Sources::Unmanaged => line.push_str(" --no-networking"),

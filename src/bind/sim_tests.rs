@@ -516,3 +516,84 @@ async fn eks_auto_mode_is_told_and_not_written() {
     assert_eq!((check.name, check.verdict), ("ControllerAbsent", Verdict::Refused));
     assert!(check.message.contains("EKS Auto Mode"), "{}", check.message);
 }
+
+#[tokio::test]
+async fn ipv6_pods_nodes_and_another_account_are_bound_as_they_are() {
+    let shop = Shop::new();
+    let make = |new: NewGroup| {
+        shop.world.load_balancers().with(|model| model.create_target_group(&new).unwrap())
+    };
+    let (six, nodes) =
+        (make(NewGroup::new("six", VPC).ipv6()), make(NewGroup::new("nodes", VPC).instance()));
+    shop.green.with(|state| state.add_pod("web", "shop", "2001:db8::21"));
+    let with = |group: TargetGroupArn| Request {
+        groups: Groups::Arns([group].into()),
+        sources: Sources::Given(vec![Peer::cidr("10.0.0.0/16")]),
+        ..shop.request()
+    };
+    let planned = async |request: &Request| {
+        let item = shop.item(request).await;
+        (item.changes[0].body()["spec"].clone(), item.details[0].text.clone())
+    };
+    let (spec, targets) = planned(&with(six)).await;
+    assert_eq!(spec["ipAddressType"], "ipv6");
+    assert_eq!(targets, "1 ready pod of svc/shop, port 80 (http)");
+    let (spec, targets) = planned(&with(nodes)).await;
+    let port = &spec["networking"]["ingress"][0]["ports"][0]["port"];
+    assert_eq!((&spec["targetType"], port.as_i64()), (&"instance".into(), Some(30_001)));
+    assert_eq!(targets, "3 nodes of svc/shop, node port 30001");
+    let arn = "arn:aws:iam::222233334444:role/shop".to_owned();
+    let role = Some(Role { arn: arn.clone(), external_id: Some("x".to_owned()) });
+    let (spec, _) = planned(&Request { role, ..shop.request() }).await;
+    assert_eq!(spec["iamRoleArnToAssume"], arn);
+    assert_eq!(spec["assumeRoleExternalId"], "x");
+    // A cluster whose type has no such fields is told so.
+    shop.green.with(|state| state.lacks_fields.insert("iamRoleArnToAssume".to_owned()));
+    let role = Some(Role { arn, external_id: None });
+    assert_eq!(shop.refusals(&Request { role, ..shop.request() }).await, ["ControllerTooOld"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_does_not_follow_is_explained_after_a_minute() {
+    let mut shop = Shop::new();
+    // The controller looks alive and does nothing.
+    let idle = shop.world.add_cluster("idle");
+    let elsewhere = Worker::start(&idle, &shop.world.load_balancers(), Flags::new(VPC));
+    let stuck = std::mem::replace(&mut shop.controller, elsewhere);
+    let report = shop.bind().await;
+    drop(stuck);
+    assert!(report.timed_out);
+    let reason = report.items[0].reason.clone().unwrap();
+    assert!(
+        reason.starts_with(
+            "ledger: no aws-lbc-targets-shop-http yet; the controller has not followed"
+        ),
+        "{reason}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_to_run_next_repeats_what_was_asked_for() {
+    let mut shop = Shop::new();
+    let asked = Request {
+        groups: Groups::From("blue".to_owned()),
+        sources: Sources::Given(vec![Peer::cidr("10.0.0.0/16"), Peer::security_group("sg-1")]),
+        name: Some("mine".to_owned()),
+        ..shop.request()
+    };
+    let report = shop.run(&asked, patient()).await;
+    let next: Vec<_> =
+        report.items[0].next.iter().map(|next| (next.label, next.command.as_str())).collect();
+    assert_eq!(
+        next,
+        [
+            ("next", "kubectl mctg status svc/shop -n web"),
+            ("undo", "kubectl mctg unbind tgb/mine -n web --context green"),
+            (
+                "Git",
+                "kubectl mctg bind svc/shop -n web --from blue --context green --name mine --source-cidr 10.0.0.0/16 \
+                 --source-security-group sg-1 --dry-run=client -o yaml"
+            ),
+        ]
+    );
+}
