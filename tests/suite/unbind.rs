@@ -286,3 +286,27 @@ async fn nobody_waits_who_does_not_want_to_and_the_next_run_goes_on() {
     assert!(report.complete);
     shop.check_left("after the second run");
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_several_bindings_one_that_is_refused_holds_up_no_other() {
+    let shop = Shop::new(Who::Nobody);
+    let cart = shop.world.add_group("k8s-web-cart");
+    shop.world.steps().clear_hook();
+    shop.blue.share("web", "cart", &["10.0.0.12"], &cart);
+    shop.world.converge();
+    shop.watch();
+    let (clusters, elb) = (shop.world.clusters(), shop.world.load_balancers());
+    let selection = Selection { all: true, ..Selection::default() };
+    let verb = Unbind { context: "blue".to_owned(), selection, ..Unbind::default() };
+    let patience = Patience { timeout: Duration::from_secs(300), interval: Duration::from_secs(5) };
+    let options = Options { yes: true, wait: Some(patience), ..Options::default() };
+    let runner = Runner::new(&clusters, &elb, || shop.world.now(), &verb, options);
+    let report = runner.run(None, &|_| {}).await.unwrap();
+    let outcomes: Vec<_> = report.items.iter().map(|it| (it.name.as_str(), it.outcome)).collect();
+    let expected =
+        [("tgb/cart-http", ItemOutcome::Refused), ("tgb/shop-http", ItemOutcome::Applied)];
+    assert_eq!(outcomes, expected, "{report:#?}");
+    shop.check_left("the other one");
+    assert_eq!(shop.world.registered(&cart), ["10.0.0.12:8080"]);
+    assert!(shop.blue.with(|state| state.notes.is_empty()), "nothing of it was begun");
+}
