@@ -17,12 +17,13 @@ use crate::change::{Change, Check, Goal, Item, Mistake, Verb, Verdict};
 use crate::cluster::Cluster;
 use crate::elbv2::{Access, LoadBalancers};
 use crate::facts::Facts;
+use crate::findings::quoted;
 use crate::ledger;
 use crate::observe::{self, Detail, Scope};
 use crate::plan::unheard;
 use crate::report::API_VERSION;
 use crate::selection::{NameQuery, Selection};
-use crate::target::{Target, TargetGroupArn};
+use crate::target::{Target, TargetDescription, TargetGroupArn};
 use crate::view::{self, BindingView, GroupView};
 
 /// `unbind --lost`: what only a cluster claimed that is gone for good is taken out.
@@ -47,6 +48,8 @@ pub enum Known {
     OfGroups(BTreeMap<TargetGroupArn, BTreeSet<Target>>),
     /// These targets, of whichever groups they are registered in.
     Anywhere(BTreeSet<Target>),
+    /// Nothing: what may have been its is listed, of these groups or of all, and nothing is taken out.
+    Nothing(BTreeSet<TargetGroupArn>),
 }
 
 /// A document of `status`, as far as it tells who claims what; fields that came later are fine.
@@ -121,7 +124,7 @@ pub fn known_from(text: &str, lost: &str, only: &[TargetGroupArn]) -> Result<Kno
 ///
 /// # Errors
 ///
-/// None is named, or one of them is no target.
+/// One of them is no target.
 pub fn named(groups: &[TargetGroupArn], names: &[String]) -> Result<Known, Mistake> {
     let mut targets = BTreeSet::new();
     for name in names {
@@ -131,10 +134,7 @@ pub fn named(groups: &[TargetGroupArn], names: &[String]) -> Result<Known, Mista
         })?);
     }
     if targets.is_empty() {
-        return Err(Mistake::new("what the lost cluster had is not known").hint(
-            "--known-from takes what status -o json printed while it was there; else name the targets, \
-             as ADDRESS:PORT",
-        ));
+        return Ok(Known::Nothing(groups.iter().cloned().collect()));
     }
     Ok(match groups {
         [] => Known::Anywhere(targets),
@@ -177,6 +177,9 @@ impl Verb for Lost {
         let known = match &self.known {
             Known::OfGroups(known) => known.clone(),
             Known::Anywhere(targets) => self.found(&groups, targets, *again)?,
+            Known::Nothing(_) => {
+                return Ok(groups.iter().filter_map(|group| self.guess(facts, group)).collect());
+            }
         };
         let items = known.iter().map(|(arn, targets)| {
             let group = groups.iter().find(|group| group.arn == arn);
@@ -192,7 +195,41 @@ impl Lost {
         match &self.known {
             Known::OfGroups(groups) => groups.keys().map(|arn| name(arn.to_string())).collect(),
             Known::Anywhere(targets) => targets.iter().map(|it| name(it.to_string())).collect(),
+            Known::Nothing(groups) => groups.iter().map(|arn| name(arn.to_string())).collect(),
         }
+    }
+
+    /// What may have been the lost cluster's in a group, for somebody to say so: nobody who was read
+    /// claims it, and this program cannot know whose it is.
+    fn guess(&self, facts: &Facts, group: &GroupView<'_>) -> Option<Item> {
+        let unclaimed: BTreeSet<&Target> = group
+            .targets
+            .iter()
+            .filter(|(_, view)| view.listed.is_some_and(TargetDescription::is_registered))
+            .filter(|(_, view)| view.desired_by.is_empty() && view.tracked_by.is_empty())
+            .map(|(target, _)| *target)
+            .collect();
+        if unclaimed.is_empty() {
+            return None;
+        }
+        let mut item = Item::new(&self.context, "", group.arn.name());
+        item.arn = Some(group.arn.clone());
+        item.checks.extend(self.heard(facts, group));
+        let named: Vec<String> = unclaimed.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "nobody who was read claims {}; nothing tells what {} had",
+            named.join(", "),
+            self.lost,
+        );
+        let command = format!(
+            "kubectl mctg unbind --lost {} --context {} --target-group-arn {} {} --dry-run",
+            quoted(&self.lost),
+            quoted(&self.context),
+            group.arn,
+            named.join(" "),
+        );
+        item.check(Check::refused("Known", message).hint(command));
+        Some(item)
     }
 
     /// The groups in which targets are listed that were named.
@@ -455,6 +492,23 @@ mod tests {
         assert_eq!(named(&[], &names(&["10.0.0.5:80"])), Ok(known));
         assert!(named(&[], &names(&["shop"])).is_err());
         assert!(named(&[], &names(&["10.0.0.5:80,10.0.0.6:80"])).is_err());
-        assert!(named(&[arn()], &[]).is_err());
+        assert_eq!(named(&[arn()], &[]), Ok(Known::Nothing(BTreeSet::from([arn()]))));
+    }
+
+    #[test]
+    fn where_nothing_is_known_what_nobody_claims_is_listed_and_stays() {
+        let plan = |world: World| {
+            let (mut verb, facts) = lost(world, "");
+            verb.known = Known::Nothing(BTreeSet::new());
+            verb.plan(&(facts, false), Duration::ZERO).unwrap()
+        };
+        let items = plan(registered("1 5 7 8-").cluster("blue", "1", "1"));
+        let check = items[0].refusals().next().unwrap();
+        assert_eq!((out(&items[0]).as_str(), check.name), ("", "Known"));
+        let command = check.hint.as_deref().unwrap();
+        assert!(command.ends_with(" 10.0.0.5:80 10.0.0.7:80 --dry-run"), "{command}");
+        let silent = plan(registered("1 5").cluster("blue", "1", "1").silent("green"));
+        assert_eq!(refusals(&silent[0]), ["Silent", "Known"]);
+        assert_eq!(plan(registered("1").cluster("blue", "1", "1")).len(), 0);
     }
 }

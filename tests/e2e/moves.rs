@@ -185,6 +185,14 @@ async fn a_cluster_that_is_lost_for_good_leaves_nothing_behind() {
     assert!(codes(&status).contains("MCTG901"), "{status:#}");
     assert!(status.to_string().contains("kubectl mctg unbind --lost sec 10."), "{status:#}");
     assert_eq!(world.elbv2.registered(&group).len(), 5, "nobody assumes anything");
+    let guess = desk.mctg("unbind --lost sec --context pri --dry-run").await.ended(1);
+    for line in guess.stdout.lines().filter(|line| line.contains("hint: ")) {
+        let named = line.split_once("kubectl mctg ").expect("a command").1;
+        let plan = desk.mctg(named).await.ended(0);
+        assert!(plan.stdout.contains("2 targets of sec leave"), "{plan:#?}");
+    }
+    assert!(guess.stdout.contains("hint: "), "{guess:#?}");
+    assert_eq!(world.elbv2.registered(&group).len(), 5, "nothing tells whose they are");
     let known = world.desk.home().path().join("known.json");
     let lost = format!(
         "unbind --lost sec --target-group-arn {group} --known-from {} --context pri --yes",
