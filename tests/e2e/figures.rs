@@ -21,7 +21,7 @@ async fn holds_a_shop() {
 }
 
 /// How long the program itself acts in the whole move, the controllers' part aside: each command
-/// without its waits, and `unbind` a second time for what it does after them.
+/// without its waits, and `unbind` a second time for what it does once all has drained.
 #[tokio::test]
 #[ignore = "measures: `cargo test --features e2e --test e2e acts_in -- --ignored --nocapture`"]
 #[expect(clippy::print_stdout, reason = "the figures are for people")]
@@ -47,6 +47,7 @@ async fn the_program_acts_in() {
         println!("{:>6} ms  {verb}  (exit {:?})", took.as_millis(), ended.code);
         sum += took;
         tokio::join!(pri.standin.settled(), sec.standin.settled());
+        world.elbv2.drain();
     }
     println!("{:>6} ms  in all", sum.as_millis());
 }
