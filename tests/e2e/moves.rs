@@ -53,6 +53,7 @@ async fn an_existing_service_is_shared_and_comes_back(kind: Kind) {
     assert_eq!(codes(&status), BTreeSet::new(), "{status:#}");
     assert_eq!(sec.group().await, group);
     world.mctg("check --context *").await;
+    assert_eq!(world.elbv2.writes(), [], "up to here AWS was only read");
 
     fails_over(&world, &pri, &sec).await;
     fails_over(&world, &sec, &pri).await;
@@ -65,6 +66,22 @@ async fn an_existing_service_is_shared_and_comes_back(kind: Kind) {
     world.mctg(&format!("disable {} -n default --context pri --yes", kind.owner())).await;
     assert_ne!(pri.binding().await["spec"]["multiClusterTargetGroup"], true);
     agree(&world, &group, &[&pri]).await;
+    asked_only_what_the_readme_allows(&world);
+}
+
+/// The README's IAM policy is enough for the whole move.
+fn asked_only_what_the_readme_allows(world: &World) {
+    let readme = include_str!("../../README.md");
+    let policy = readme.split("```json\n").nth(1).and_then(|text| text.split("```").next());
+    let policy: Value = serde_json::from_str(policy.expect("a policy")).expect("it is JSON");
+    let statements = policy["Statement"].as_array().expect("statements").iter();
+    let allowed: BTreeSet<String> = statements
+        .flat_map(|statement| statement["Action"].as_array().expect("actions"))
+        .filter_map(|action| Some(action.as_str()?.split_once(':')?.1.to_owned()))
+        .collect();
+    let asked: BTreeSet<String> =
+        world.elbv2.server().requests().into_iter().map(|request| request.action).collect();
+    assert!(asked.is_subset(&allowed), "{asked:?} of {allowed:?}");
 }
 
 /// All pods of one cluster go and others come back.
