@@ -401,18 +401,6 @@ impl ChangeAction {
         }
     }
 
-    /// Whether it takes something away.
-    pub fn takes_away(self) -> bool {
-        match self {
-            Self::ApplyBinding | Self::PatchOwner | Self::CreateOwner | Self::WriteNote => false,
-            Self::DeleteBinding
-            | Self::DeleteNote
-            | Self::DeleteLedger
-            | Self::RemoveFinalizer
-            | Self::Deregister => true,
-        }
-    }
-
     /// The action once it is done, in one word.
     pub fn as_done(self) -> &'static str {
         match self {
@@ -420,7 +408,7 @@ impl ChangeAction {
             Self::PatchOwner => "patched",
             Self::CreateOwner => "created",
             Self::DeleteBinding | Self::DeleteNote | Self::DeleteLedger => "deleted",
-            Self::WriteNote => "noted",
+            Self::WriteNote => "written",
             Self::RemoveFinalizer => "finalizer",
             Self::Deregister => "deregistered",
         }

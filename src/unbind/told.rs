@@ -25,7 +25,10 @@ impl Sight<'_> {
     }
 
     fn deleted(&self) -> Goal {
-        let Some(there) = self.subject.there else { return Goal::reached("deleted", "gone") };
+        let Some(there) = self.subject.there else {
+            let state = format!("{}/{} is gone", self.subject.namespace, self.subject.name);
+            return Goal::reached("deleted", state);
+        };
         if !there.binding.is_being_deleted() {
             return Goal::waiting("deleted", "still there", "it is not deleted yet");
         }
@@ -58,7 +61,7 @@ impl Sight<'_> {
 
     fn ledger_gone(&self) -> Goal {
         match self.subject.ledger(self.world) {
-            Ok(None) => Goal::reached("ledger", "gone"),
+            Ok(None) => Goal::reached("ledger", format!("{} is gone", self.ledger_name())),
             Ok(Some(_)) => {
                 Goal::waiting("ledger", "still there", format!("{} is there", self.ledger_name()))
             }

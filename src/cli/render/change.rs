@@ -59,13 +59,12 @@ pub(crate) fn plan(
 
 /// `create 1 TargetGroupBinding in sec, change nothing else`.
 fn in_short(items: &[&ItemReport], names: &Names) -> String {
-    let mut kinds: Vec<(String, usize)> = Vec::new();
+    let mut kinds: Vec<((ChangeAction, &str), usize)> = Vec::new();
     for change in items.iter().flat_map(|item| &item.plan) {
-        let kind = change.object.split(' ').next().filter(|_| change.object.contains(' '));
-        let what = format!("{} {}", change.action.as_words(), kind.unwrap_or("a target group"));
-        match kinds.iter_mut().find(|(other, _)| *other == what) {
+        let object = change.object.split_once(' ').map_or("", |(kind, _)| kind);
+        match kinds.iter_mut().find(|(other, _)| *other == (change.action, object)) {
             Some((_, number)) => *number += 1,
-            None => kinds.push((what, 1)),
+            None => kinds.push(((change.action, object), 1)),
         }
     }
     if kinds.is_empty() {
@@ -73,9 +72,10 @@ fn in_short(items: &[&ItemReport], names: &Names) -> String {
     }
     let told: Vec<String> = kinds
         .into_iter()
-        .map(|(what, number)| match number {
-            1 => what,
-            more => format!("{what} ({more}x)"),
+        .map(|((action, object), number)| match object {
+            "" => action.as_words().trim_end_matches(" of").to_owned(),
+            "Ingress" if number > 1 => format!("{} {number} Ingresses", action.as_words()),
+            _ => format!("{} {}", action.as_words(), count(number, object)),
         })
         .collect();
     let context = items.first().map(|item| names.get(&item.context)).unwrap_or_default();
@@ -83,16 +83,7 @@ fn in_short(items: &[&ItemReport], names: &Names) -> String {
 }
 
 fn item_plan(item: &ItemReport, names: &Names, look: &Look, out: &mut dyn Write) -> io::Result<()> {
-    // What is noted before something is taken out is no gain.
-    let takes_out = |change: &ChangeReport| {
-        matches!(change.action, ChangeAction::DeleteBinding | ChangeAction::Deregister)
-    };
-    let mark = match item.plan.first() {
-        None => '=',
-        Some(change) if change.action.takes_away() => '-',
-        Some(_) if item.plan.iter().any(takes_out) => '-',
-        Some(_) => '+',
-    };
+    let mark = mark_of_plan(&item.plan);
     let binding = item.binding.as_ref().map(|name| format!("{}/{name}", item.namespace));
     let what = binding.unwrap_or_else(|| match item.namespace.as_str() {
         "" => item.name.clone(),
@@ -139,6 +130,19 @@ fn item_plan(item: &ItemReport, names: &Names, look: &Look, out: &mut dyn Write)
     }
     let _ = names;
     Ok(())
+}
+
+/// What becomes of an item: nothing, something goes, something comes, or what is there changes.
+fn mark_of_plan(plan: &[ChangeReport]) -> char {
+    let has = |wanted: &[ChangeAction]| plan.iter().any(|change| wanted.contains(&change.action));
+    match () {
+        () if plan.is_empty() => '=',
+        () if has(&[ChangeAction::DeleteBinding, ChangeAction::Deregister]) => '-',
+        () if has(&[ChangeAction::ApplyBinding]) => '+',
+        () if has(&[ChangeAction::PatchOwner, ChangeAction::CreateOwner]) => '~',
+        // What is left of something that went before.
+        () => '-',
+    }
 }
 
 fn mark_of(check: &Check) -> &'static str {
