@@ -72,15 +72,16 @@ async fn a_second_cluster_joins_and_serves() {
     let before = everything(&shop).await;
     let plan = shop.desk.mctg(&format!("{FROM} --dry-run")).await.ended(0).stdout;
     for line in [
-        "Plan: apply TargetGroupBinding in green, change nothing else",
+        "Plan: apply 1 TargetGroupBinding in green, change nothing else",
         "+ default/shop-http",
         "2 ready pods of svc/shop, port 80 (http)",
         "TCP 80 from sg-0b1ue, as in blue",
         "5 targets of 1000 allowed; share blue 100% ->",
-        "unbind tgb/shop-http -n default --context green",
+        "--dry-run=client -o yaml",
     ] {
         assert!(plan.contains(line), "{line}: {plan}");
     }
+    assert!(!plan.contains("undo"), "there is nothing to take back: {plan}");
     shop.desk.mctg(&format!("{FROM} --dry-run=server")).await.ended(0);
     assert_eq!(everything(&shop).await, before, "neither plan nor rehearsal changes anything");
 
@@ -91,6 +92,8 @@ async fn a_second_cluster_joins_and_serves() {
     let goals = item["goals"].as_array().expect("goals").iter().map(|goal| goal["word"].clone());
     assert_eq!(goals.collect::<Vec<_>>(), ["ledger", "registered", "healthy"]);
     assert!(item["conclusion"].as_str().expect("a sentence").starts_with("green serves about "));
+    let undo = item["next"].to_string();
+    assert!(undo.contains("unbind tgb/shop-http -n default --context green"), "{undo}");
     assert_eq!(only(&shop.pair.green).await["spec"], spec(&shop));
     assert_eq!(shop.registered(), targets(BLUE.into_iter().chain(GREEN)));
     assert_eq!(shop.elbv2.writes(), [], "the controller registers");

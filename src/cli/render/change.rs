@@ -59,12 +59,13 @@ pub(crate) fn plan(
 
 /// `create 1 TargetGroupBinding in sec, change nothing else`.
 fn in_short(items: &[&ItemReport], names: &Names) -> String {
-    let mut kinds: Vec<((ChangeAction, &str), usize)> = Vec::new();
+    let mut kinds: Vec<((&str, &str), usize)> = Vec::new();
     for change in items.iter().flat_map(|item| &item.plan) {
         let object = change.object.split_once(' ').map_or("", |(kind, _)| kind);
-        match kinds.iter_mut().find(|(other, _)| *other == (change.action, object)) {
+        let kind = (change.action.as_words(), object);
+        match kinds.iter_mut().find(|(other, _)| *other == kind) {
             Some((_, number)) => *number += 1,
-            None => kinds.push(((change.action, object), 1)),
+            None => kinds.push((kind, 1)),
         }
     }
     if kinds.is_empty() {
@@ -73,9 +74,9 @@ fn in_short(items: &[&ItemReport], names: &Names) -> String {
     let told: Vec<String> = kinds
         .into_iter()
         .map(|((action, object), number)| match object {
-            "" => action.as_words().trim_end_matches(" of").to_owned(),
-            "Ingress" if number > 1 => format!("{} {number} Ingresses", action.as_words()),
-            _ => format!("{} {}", action.as_words(), count(number, object)),
+            "" => action.trim_end_matches(" of").to_owned(),
+            "Ingress" if number > 1 => format!("{action} {number} Ingresses"),
+            _ => format!("{action} {}", count(number, object)),
         })
         .collect();
     let context = items.first().map(|item| names.get(&item.context)).unwrap_or_default();
@@ -276,8 +277,11 @@ pub(crate) fn closing(
         text.push_str(&format!(" Exit {}.", exit.code()));
     }
     paragraph(&text, look, out)?;
+    // A plan is not gone on from, and there is nothing to take back.
+    let of_what_was_done = |label: &str| matches!(label, "next" | "undo");
     for item in report.items.iter().filter(|item| !is_refused(item)) {
-        for next in &item.next {
+        let next = item.next.iter();
+        for next in next.filter(|it| !report.dry_run || !of_what_was_done(it.label)) {
             writeln!(out, "  {:<5} {}", next.label, escape(&next.command))?;
         }
     }
