@@ -8,11 +8,14 @@ use mctg::error::escape;
 use mctg::report::{ChangeReport, ChangeStep, Changes, ItemOutcome, ItemReport, StepResult, When};
 
 use super::status::demo_mark;
-use super::{Look, Names, columns, count, elapsed, findings, list, wrap};
+use super::{Look, Names, count, elapsed, findings, list, wrap};
 use crate::cli::exit::Exit;
 
 /// Columns before what a plan comes to.
 const INDENT: usize = 6;
+
+/// Columns before what goes on about a refused check: under the name that follows its code.
+const REFUSED: usize = 10;
 
 /// Columns of a detail's word.
 const LABEL: usize = 10;
@@ -309,12 +312,11 @@ fn refusal(
     );
     paragraph(&head, look, out)?;
     for check in refusing {
-        let title = format!("  {}: ", title(check));
-        let indent = " ".repeat(columns(&title).min(24));
-        let mut before = title;
-        for line in wrap(&escape(&check.message), look.width.saturating_sub(indent.len())) {
-            writeln!(out, "{before}{line}")?;
-            before.clone_from(&indent);
+        let text = format!("{}: {}", title(check), check.message);
+        let mut indent = 2;
+        for line in wrap(&escape(&text), look.width.saturating_sub(REFUSED)) {
+            writeln!(out, "{:indent$}{line}", "")?;
+            indent = REFUSED;
         }
         if let Some(hint) = &check.hint {
             writeln!(out, "  {} {}", look.styles.strong("hint:"), escape(hint))?;
