@@ -9,10 +9,15 @@
 //! A generated binding is switched at its owner: the controller reverts what is edited on the binding,
 //! and empties the other clusters' targets on the way (`facts/lbc.md` 5.2).
 
+mod asked;
+mod case;
 mod checks;
 mod find;
+mod goals;
 mod local;
+mod patches;
 mod plan;
+mod spots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +26,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 
-pub use self::find::{Asked, InvalidAsked};
+pub use self::asked::{Asked, InvalidAsked};
 pub use self::local::{LocalError, edit};
 use crate::attributes::DELETION_PROTECTION;
 use crate::binding::{Binding, Flavour, LabelSelector};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::{Case, Concerned};
+use super::case::{Case, Concerned};
 use crate::binding::Flavour;
 use crate::change::{Check, Verdict};
 use crate::facts::{Aliveness, ClusterFacts, Controller, LedgerFault};

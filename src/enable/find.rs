@@ -3,85 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::asked::Asked;
+use super::spots::{Spot, may_decide, spot, spots};
 use super::{KINDS, Request};
 use crate::binding::{Binding, Flavour, OwnerKind};
 use crate::change::Mistake;
 use crate::facts::Silence;
-use crate::flag::{self, Field, Said, Source};
-use crate::objects::{Key, Kind, Object, Objects, ROUTES};
+use crate::flag;
+use crate::objects::{Key, Kind, Objects, ROUTES};
 use crate::stack::{self, Wanted};
 
 /// From how many Services of one namespace on, one list costs less than as many reads.
 const LIST_INSTEAD_MIN: usize = 8;
-
-/// What is named on the command line: `svc/web`, all of a kind, or a name alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// Its kind; none takes the first that fits of binding, Service, Ingress, Gateway and routes.
-    pub kind: Option<Kind>,
-    /// Its name; none means all of the kind.
-    pub name: Option<String>,
-}
-
-/// The words name nothing that has a flag.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidAsked {
-    /// A kind that is not known, or has no flag.
-    #[error(
-        "`{0}` is no kind with a multi-cluster flag: use svc, ing, gateway, httproute (or another route) or tgb"
-    )]
-    UnknownKind(String),
-    /// A kind with a slash and no name.
-    #[error("`{0}/` needs a name")]
-    NoName(String),
-}
-
-impl Asked {
-    /// Reads names as kubectl does: `svc/a tgb/b`, `svc a b`, `svc` for all of them, `a`.
-    ///
-    /// # Errors
-    ///
-    /// The word that names nothing.
-    pub fn parse(words: &[String]) -> Result<Vec<Self>, InvalidAsked> {
-        let known = |word: &str| Kind::parse(word).filter(|kind| KINDS.contains(kind));
-        if let Some((first, rest)) = words.split_first()
-            && !first.contains('/')
-            && let Some(kind) = known(first)
-        {
-            if rest.is_empty() {
-                return Ok(vec![Self { kind: Some(kind), name: None }]);
-            }
-            if let Some(word) = rest.iter().find(|word| word.contains('/')) {
-                return Err(InvalidAsked::UnknownKind(word.clone()));
-            }
-            let name = |name: &String| Self { kind: Some(kind), name: Some(name.clone()) };
-            return Ok(rest.iter().map(name).collect());
-        }
-        let each = words.iter().map(|word| match word.split_once('/') {
-            Some((kind, "")) => Err(InvalidAsked::NoName(kind.to_owned())),
-            Some((kind, name)) => match known(kind) {
-                Some(kind) => Ok(Self { kind: Some(kind), name: Some(name.to_owned()) }),
-                None => Err(InvalidAsked::UnknownKind(kind.to_owned())),
-            },
-            None => Ok(Self { kind: None, name: Some(word.clone()) }),
-        });
-        each.collect()
-    }
-
-    fn fits(&self, key: &Key) -> bool {
-        self.kind.is_none_or(|kind| kind == key.kind)
-            && self.name.as_ref().is_none_or(|name| *name == key.name)
-    }
-}
-
-/// Where a flag is switched.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Spot {
-    /// A field of an object that is there.
-    Field(Key, Field),
-    /// A TargetGroupConfiguration that is to be made for this Service.
-    Create(Key),
-}
 
 /// One thing that is named, and what switching it comes to.
 #[derive(Clone, Debug)]
@@ -327,120 +260,4 @@ fn subject(
 
 fn place(binding: &Binding) -> (String, String) {
     (binding.namespace.clone(), binding.name.clone())
-}
-
-fn spot(source: &Source<'_>) -> Spot {
-    Spot::Field(source.object.key.clone(), source.field.clone())
-}
-
-/// Says whether a place could have a say in a binding whose sources were not read.
-fn may_decide(spot: &Spot, binding: &Binding) -> bool {
-    match spot {
-        Spot::Field(key, _) | Spot::Create(key) => {
-            key.namespace == binding.namespace && binding.owner().is_some()
-        }
-    }
-}
-
-/// The places to switch for one binding of what was named; or why it is none of theirs.
-fn spots(
-    binding: &Binding,
-    named: &Key,
-    objects: &Objects,
-    on: bool,
-) -> Result<Result<BTreeSet<Spot>, String>, Silence> {
-    let sources = flag::sources(binding, objects)?;
-    let Some(owner) = binding.owner() else {
-        return Ok(Ok(sources.iter().map(spot).collect()));
-    };
-    Ok(match owner.kind {
-        OwnerKind::Service => Ok(sources.iter().map(spot).collect()),
-        OwnerKind::Ingress | OwnerKind::IngressGroup if on => Ok(ingress_spot(&sources, named)),
-        OwnerKind::Gateway if on => gateway_on(binding, &sources, objects)?,
-        OwnerKind::Gateway => gateway_off(binding, &sources, objects)?,
-        // Any of them that says on is enough to keep it on.
-        OwnerKind::Ingress | OwnerKind::IngressGroup => {
-            let says_on = sources.iter().filter(|it| it.said != Said::Nothing);
-            Ok(says_on.map(spot).collect())
-        }
-    })
-}
-
-/// The one place of an Ingress or its Service: what was named, else the Ingress where it is the only one,
-/// else the Service, which decides fewer bindings. One that says on already is enough.
-fn ingress_spot(sources: &[Source<'_>], named: &Key) -> BTreeSet<Spot> {
-    let ingresses = || sources.iter().filter(|it| it.object.key.kind == Kind::Ingress);
-    let chosen = sources
-        .iter()
-        .find(|it| it.said == Said::On)
-        .or_else(|| sources.iter().find(|it| it.object.key == *named))
-        .or_else(|| ingresses().next().filter(|_| ingresses().count() == 1))
-        .or_else(|| sources.iter().find(|it| it.object.key.kind == Kind::Service));
-    chosen.map(spot).into_iter().collect()
-}
-
-/// Of a Gateway's places those of the Service's own configuration that say no, and its default.
-fn gateway_on(
-    binding: &Binding,
-    sources: &[Source<'_>],
-    objects: &Objects,
-) -> Result<Result<BTreeSet<Spot>, String>, Silence> {
-    if flag::asked(binding, sources) == Some(true) {
-        let first = sources.iter().find(|it| it.said == Said::On);
-        return Ok(Ok(first.map(spot).into_iter().collect()));
-    }
-    let service = stack::service(binding);
-    let Some(own) = flag::configuration(&service, objects)? else {
-        return Ok(Ok(BTreeSet::from([Spot::Create(service)])));
-    };
-    let is_own = |it: &&Source<'_>| it.object.key == own.key;
-    let by_route = sources.iter().filter(is_own).filter(|it| matches!(it.field, Field::Route(_)));
-    let mut spots: BTreeSet<Spot> = by_route.map(spot).collect();
-    if spots.is_empty() {
-        spots.extend(sources.iter().filter(is_own).map(spot));
-    }
-    Ok(Ok(spots))
-}
-
-fn gateway_off(
-    binding: &Binding,
-    sources: &[Source<'_>],
-    objects: &Objects,
-) -> Result<Result<BTreeSet<Spot>, String>, Silence> {
-    let own = flag::configuration(&stack::service(binding), objects)?;
-    let is_own = |it: &Source<'_>| own.is_some_and(|own: &Object| own.key == it.object.key);
-    let on = || sources.iter().filter(|it| it.said == Said::On);
-    if let Some(elsewhere) = on().find(|it| !is_own(it)) {
-        return Ok(Err(format!(
-            "the flag is on in {}, the default of a whole Gateway: switch it off there",
-            elsewhere.object.key
-        )));
-    }
-    Ok(Ok(on().map(spot).collect()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_has_a_flag_is_named_as_kubectl_names_it() {
-        let parse = |line: &str| {
-            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            let asked = Asked::parse(&words).map_err(|error| error.to_string())?;
-            let text = |it: &Asked| {
-                let kind = it.kind.map_or("?", Kind::as_str);
-                format!("{kind}/{}", it.name.as_deref().unwrap_or("*"))
-            };
-            Ok::<_, String>(asked.iter().map(text).collect::<Vec<_>>().join(" "))
-        };
-        assert_eq!(parse("svc/a tgb/b").unwrap(), "Service/a TargetGroupBinding/b");
-        assert_eq!(parse("ing a b").unwrap(), "Ingress/a Ingress/b");
-        assert_eq!(parse("httproutes").unwrap(), "HTTPRoute/*");
-        assert_eq!(parse("a").unwrap(), "?/a");
-        assert_eq!(parse("").unwrap(), "");
-        assert!(parse("pod/a").unwrap_err().contains("`pod` is no kind"));
-        assert!(parse("gatewayclass/a").unwrap_err().contains("no kind"));
-        assert!(parse("svc/").unwrap_err().contains("needs a name"));
-    }
 }

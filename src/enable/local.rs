@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::find::Asked;
+use super::asked::Asked;
 use crate::attributes::{INGRESS_ANNOTATION, InvalidAttributes, SERVICE_ANNOTATION};
 use crate::flag::{self, Field, Said, Source};
 use crate::objects::{Key, Kind, Object, Patch, merge};
