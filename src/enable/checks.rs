@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::case::{Case, Concerned};
-use crate::binding::Flavour;
+use crate::binding::{BindingRef, Flavour};
 use crate::change::{Check, Verdict};
 use crate::facts::{Aliveness, ClusterFacts, Controller, LedgerFault};
 use crate::findings::catalogue::{
@@ -294,18 +294,24 @@ pub(super) fn shared(case: &Case<'_>) -> Vec<Check> {
             continue;
         };
         let others = group.bindings.iter().enumerate().filter(|(other, _)| *other != index);
-        let others: Vec<String> =
-            others.map(|(_, binding)| binding.reference().to_string()).collect();
-        if !others.is_empty() {
+        let others: Vec<BindingRef> = others.map(|(_, binding)| binding.reference()).collect();
+        if let Some(first) = others.first() {
+            let named: Vec<String> = others.iter().map(ToString::to_string).collect();
             let message = format!(
                 "{name}: {} the same target group, and {} targets would be taken out",
-                match others.as_slice() {
+                match named.as_slice() {
                     [one] => format!("{one} binds"),
                     all => format!("{} bind", all.join(" and ")),
                 },
                 if others.len() == 1 { "its" } else { "their" }
             );
-            checks.push(Check::refused("Shared", message));
+            let hint = format!(
+                "kubectl mctg unbind tgb/{} -n {} --context {}",
+                first.name,
+                first.namespace,
+                quoted(&first.context)
+            );
+            checks.push(Check::refused("Shared", message).hint(hint));
         }
         let binding = &group.bindings[index];
         let tracked = match case.world.ledgers.get(&it.key()) {

@@ -137,7 +137,7 @@ pub(super) fn describe(patch: &Patch, item: &mut Item) {
     let annotations = patch.body["metadata"]["annotations"].as_object();
     for (key, value) in annotations.into_iter().flatten() {
         let text = match value.as_str() {
-            Some(value) => format!("{} {key}={value}", patch.key),
+            Some(value) => format!("{} {key}: {value}", patch.key),
             None => format!("{} {key} goes", patch.key),
         };
         item.detail("annotate", text);
