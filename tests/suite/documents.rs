@@ -380,7 +380,10 @@ fn operators_are_told_of_every_event() {
 
 #[test]
 fn the_iam_policy_allows_the_calls_that_are_made_and_no_others() {
-    let adapter = include_str!("../../src/elbv2/aws.rs");
+    let adapter = concat!(
+        include_str!("../../src/elbv2/aws.rs"),
+        include_str!("../../src/elbv2/aws/listeners.rs"),
+    );
     let pascal = |name: &str| {
         let name = camel(name);
         name[..1].to_uppercase() + &name[1..]
