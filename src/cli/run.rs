@@ -9,7 +9,7 @@ use mctg::apply::Progress;
 use mctg::cluster::Cluster;
 use mctg::elbv2::LoadBalancers;
 use mctg::findings::Finding;
-use mctg::observe::{self, Detail, Scope, Wanted};
+use mctg::observe::{self, Detail, Scope};
 use mctg::report::{ContextReport, Status};
 use mctg::selection::Selection;
 use mctg::stop::Stop;
@@ -127,7 +127,6 @@ async fn observe_status<C: Cluster, L: LoadBalancers>(
 ) -> Result<(Status, usize), CliError> {
     let scope = Scope {
         selection,
-        wanted: Wanted::default(),
         detail: if deep { Detail::Deep } else { Detail::Polite },
         narrowed: world.narrowed,
         left_out: world.unread.left_out.clone(),
