@@ -10,7 +10,7 @@ use crate::target::{TargetDescription, TargetGroupArn};
 /// What ELBv2 said about one target group.
 #[derive(Clone, Debug)]
 pub struct GroupFacts {
-    /// The group itself. [`SilenceReason::NotFound`]: it is gone.
+    /// The group itself. [`SilenceReason::NotFound`](super::SilenceReason::NotFound): it is gone.
     pub group: Reading<TargetGroup>,
     /// Its targets, draining ones included.
     pub targets: Reading<Vec<TargetDescription>>,
