@@ -21,6 +21,7 @@ mod manifests;
 mod names;
 mod prune;
 mod real;
+mod reconcile;
 mod render;
 mod run;
 mod selector;

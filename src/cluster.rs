@@ -12,6 +12,7 @@ pub mod kube;
 mod objects;
 mod owners;
 mod preflight;
+mod reads;
 mod traces;
 mod translate;
 mod writes;

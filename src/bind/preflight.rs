@@ -3,24 +3,23 @@
 //! What must hold of the cluster that it is written to is in [`cluster`].
 
 mod cluster;
+mod fit;
 mod ledger;
+mod sharing;
 
+use super::Request;
 use super::after::After;
 use super::candidate::{self, Candidate, NoPort};
 use super::networking::{self, Found};
 use super::world::World;
-use super::{Request, manifest};
-use crate::binding::{Binding, BindingRef, Flavour, IpAddressType, Owner, OwnerKind, TargetType};
+use crate::binding::Flavour;
 use crate::change::{Check, Manifest, Verdict};
-use crate::endpoints::{AddressFamily, Endpoints, Service, ServicePort, ServiceType, Unresolved};
+use crate::endpoints::{Endpoints, Service, ServiceType, Unresolved};
 use crate::facts::{ClusterFacts, Silence, SilenceReason, TargetGroup};
 use crate::findings::catalogue::{
-    AWS_UNREADABLE, BACKEND_NOT_FOUND, BINDING_MISMATCH, CONTESTED_TARGET, CONTEXT_UNREACHABLE,
-    EXCLUSIVE_BINDING, FOREIGN_CONTROLLER, QUOTA_NEAR, TARGET_GROUP_GONE,
+    AWS_UNREADABLE, BACKEND_NOT_FOUND, CONTEXT_UNREACHABLE, QUOTA_NEAR, TARGET_GROUP_GONE,
 };
-use crate::findings::{self, counted, listed, quoted};
-use crate::objects::Kind;
-use crate::target::Target;
+use crate::findings::{self, counted, quoted};
 use crate::view::GroupView;
 
 /// What is looked at, and all that was read about it.
@@ -65,10 +64,10 @@ pub(super) fn checks(it: &Subject<'_>) -> Vec<Check> {
     if let (Some(group), Some(service), Ok(port)) =
         (it.group(), it.candidate.service, &it.candidate.port)
     {
-        checks.push(fit(it, group, service, port));
+        checks.push(fit::check(it, group, service, port));
     }
-    checks.extend(exclusive(it));
-    checks.extend(foreign(it));
+    checks.extend(sharing::exclusive(it));
+    checks.extend(sharing::foreign(it));
     checks.extend(cluster::checks(it));
     checks.extend(binding(it));
     checks.extend(ledger::checks(it));
@@ -175,194 +174,6 @@ fn group(it: &Subject<'_>) -> Check {
     }
 }
 
-/// What the controller's webhook would refuse, and what could never serve (`facts/lbc.md` 1.2,
-/// `facts/elbv2.md` 1.4).
-fn fit(it: &Subject<'_>, group: &TargetGroup, service: &Service, port: &ServicePort) -> Check {
-    let problems = problems(it, group, service, port);
-    if problems.is_empty() {
-        return Check::passed(
-            BINDING_MISMATCH.name,
-            "type, address family, VPC and protocol go together",
-        );
-    }
-    let check = Check::of(&BINDING_MISMATCH, Verdict::Refused, problems.join("; "));
-    match it.candidate.existing {
-        // What is immutable takes a new binding.
-        Some(existing) if existing.binding.owner().is_none() => check.hint(format!(
-            "kubectl mctg unbind tgb/{} -n {} --context {}",
-            existing.binding.name,
-            existing.binding.namespace,
-            it.context()
-        )),
-        _ => check,
-    }
-}
-
-fn problems(
-    it: &Subject<'_>,
-    group: &TargetGroup,
-    service: &Service,
-    port: &ServicePort,
-) -> Vec<String> {
-    let name = group.arn.name();
-    let Some(target_type) = manifest::target_type(group) else {
-        return vec![format!(
-            "{name} takes targets of type {}, not pods or nodes",
-            group.target_type
-        )];
-    };
-    let mut problems = Vec::new();
-    let protocol = group.protocol.as_deref().unwrap_or_default();
-    let is_instance = target_type == TargetType::Instance;
-    if is_instance {
-        let has_ports = matches!(service.kind, ServiceType::NodePort | ServiceType::LoadBalancer);
-        if !has_ports || port.node_port == 0 {
-            problems.push(format!(
-                "{name} takes nodes, and port {} of Service {} has no node port",
-                port.port,
-                it.service()
-            ));
-        }
-        if matches!(protocol, "QUIC" | "TCP_QUIC") {
-            problems.push(format!("{name} is for {protocol}, which no node can take"));
-        }
-        let has_role = it.request.role.is_some()
-            || it.manifest.is_some_and(|it| !it.spec.iam_role_arn_to_assume.is_empty());
-        if has_role {
-            problems.push(format!(
-                "{name} takes nodes, which cannot be registered through an assumed role"
-            ));
-        }
-    } else {
-        let family = match manifest::family(group) {
-            IpAddressType::Ipv4 => AddressFamily::IPv4,
-            IpAddressType::Ipv6 => AddressFamily::IPv6,
-        };
-        if !service.families.is_empty() && !service.families.contains(&family) {
-            let message = format!(
-                "{name} takes {} addresses, and Service {} has none",
-                group.ip_address_type,
-                it.service()
-            );
-            problems.push(message);
-        }
-    }
-    let fits = match protocol {
-        "UDP" | "QUIC" => port.protocol == "UDP",
-        "TCP_UDP" | "TCP_QUIC" => port.protocol != "SCTP",
-        _ => port.protocol == "TCP",
-    };
-    if !fits {
-        problems.push(format!(
-            "{name} is for {protocol}, and port {} for {}",
-            port.port, port.protocol
-        ));
-    }
-    problems.extend(other_vpc(it, group, is_instance));
-    if let Some(existing) = it.candidate.existing {
-        problems.extend(immutable(&existing.binding, group, target_type));
-    }
-    problems
-}
-
-/// Another VPC than this cluster's, where its controller told which that is: only addresses that
-/// speak TCP can be registered from there.
-fn other_vpc(it: &Subject<'_>, group: &TargetGroup, is_instance: bool) -> Option<String> {
-    let of_group = group.vpc_id.as_deref()?;
-    let generated = it.world.bindings.iter().flatten().filter(|binding| {
-        binding.owner().is_some()
-            && binding.spec.target_group_arn != group.arn.as_str()
-            && !binding.spec.vpc_id.is_empty()
-    });
-    let own = generated.map(|binding| binding.spec.vpc_id.as_str()).next()?;
-    let needs_own = is_instance
-        || matches!(group.protocol.as_deref(), Some("UDP" | "TCP_UDP" | "QUIC" | "TCP_QUIC"));
-    (own != of_group && needs_own).then(|| {
-        let what =
-            if is_instance { "nodes" } else { group.protocol.as_deref().unwrap_or_default() };
-        format!(
-            "{} is in {of_group} and takes {what}, and {} is in {own}",
-            group.arn.name(),
-            it.request.context
-        )
-    })
-}
-
-/// What a binding that is there says otherwise and cannot change.
-fn immutable(binding: &Binding, group: &TargetGroup, target_type: TargetType) -> Vec<String> {
-    let spec = &binding.spec;
-    let mut problems = Vec::new();
-    if spec.target_type.is_some_and(|own| own != target_type) {
-        problems.push(format!("{} has another targetType for good", binding.name));
-    }
-    if spec.ip_address_type.unwrap_or(IpAddressType::Ipv4) != manifest::family(group) {
-        problems.push(format!("{} has another ipAddressType for good", binding.name));
-    }
-    if !spec.vpc_id.is_empty() && group.vpc_id.as_ref().is_some_and(|vpc| *vpc != spec.vpc_id) {
-        problems.push(format!("{} has another vpcID for good", binding.name));
-    }
-    problems
-}
-
-/// An exclusive binding of the group takes out whatever is not its own, here as anywhere.
-fn exclusive(it: &Subject<'_>) -> Vec<Check> {
-    let Some(view) = it.view else { return Vec::new() };
-    let exclusive = view
-        .bindings
-        .iter()
-        .filter(|binding| !binding.facts.binding.spec.multi_cluster_target_group);
-    let mut checks: Vec<Check> = exclusive
-        .map(|binding| {
-            let BindingRef { context, namespace, name } = binding.reference();
-            let message = format!(
-                "{namespace}/{name} in {context} is exclusive; its controller would remove the new targets at once"
-            );
-            Check::of(&EXCLUSIVE_BINDING, Verdict::Refused, message)
-                .hint(sharing_line(&context, &binding.facts.binding))
-        })
-        .collect();
-    if checks.is_empty() {
-        let message = match view.bindings.len() {
-            0 => "no observed binding of the group yet".to_owned(),
-            number => format!("{} of the group, multi-cluster", counted(number, "binding")),
-        };
-        checks.push(Check::passed(EXCLUSIVE_BINDING.name, message));
-    }
-    checks
-}
-
-/// The line that makes a binding multi-cluster: at its owner, where it has one.
-fn sharing_line(context: &str, binding: &Binding) -> String {
-    let name = match binding.owner() {
-        Some(Owner { kind: OwnerKind::Service, name, .. }) => format!("svc/{name}"),
-        _ => format!("tgb/{}", binding.name),
-    };
-    format!("kubectl mctg enable {name} -n {} --context {}", binding.namespace, quoted(context))
-}
-
-/// Another controller that manages the group takes out what it does not list.
-fn foreign(it: &Subject<'_>) -> Vec<Check> {
-    let Some(view) = it.view else { return Vec::new() };
-    let found = findings::foreign_controllers(&it.world.facts, view);
-    let mut checks: Vec<Check> = found
-        .into_iter()
-        .map(|finding| {
-            let check = Check::of(&FOREIGN_CONTROLLER, Verdict::Refused, finding.message);
-            Check { hint: finding.fix, ..check }
-        })
-        .collect();
-    let list = (Kind::TargetGroup, None);
-    let unread = it.here.and_then(|here| here.objects.lists.get(&list)?.as_ref().err());
-    if let Some(silence) = unread {
-        let message = format!("whether something else manages the group is not known: {silence}");
-        checks.push(Check::of(&FOREIGN_CONTROLLER, Verdict::Warning, message));
-    }
-    if checks.is_empty() {
-        checks.push(Check::passed(FOREIGN_CONTROLLER.name, "nothing else manages the group"));
-    }
-    checks
-}
-
 /// The binding that joins the two already, and who else has its name.
 fn binding(it: &Subject<'_>) -> Option<Check> {
     let manifest = it.manifest?;
@@ -441,33 +252,8 @@ fn endpoints(it: &Subject<'_>) -> Vec<Check> {
         let message = format!("{} that the group cannot take", counted(left, "endpoint"));
         checks.push(Check::new("Endpoints", Verdict::Warning, message));
     }
-    checks.extend(contested(it, offer));
+    checks.extend(sharing::contested(it, offer));
     checks
-}
-
-/// Addresses that two clusters have: each would take the other's target out when its pod goes.
-fn contested(it: &Subject<'_>, offer: &Endpoints) -> Option<Check> {
-    let view = it.view?;
-    let own = it.candidate.existing.map(|existing| existing.binding.uid.as_str());
-    let is_other = |index: &usize| Some(view.bindings[*index].facts.binding.uid.as_str()) != own;
-    let contested: Vec<&Target> = offer
-        .desired
-        .keys()
-        .filter(|target| {
-            let claims = view.targets.get(target);
-            claims.is_some_and(|it| it.desired_by.iter().chain(&it.tracked_by).any(&is_other))
-        })
-        .collect();
-    let first = view.targets.get(contested.first()?)?;
-    let owner = first.desired_by.iter().chain(&first.tracked_by).find(|index| is_other(index))?;
-    let message = format!(
-        "{} of {} claimed by {} too: {}",
-        counted(contested.len(), "target"),
-        it.service(),
-        view.bindings[*owner].reference(),
-        listed(&contested)
-    );
-    Some(Check::of(&CONTESTED_TARGET, Verdict::Refused, message))
 }
 
 /// A Service of type LoadBalancer serves through its own too.

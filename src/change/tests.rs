@@ -10,7 +10,7 @@ use super::*;
 use crate::cluster::WriteError;
 use crate::elbv2::LoadBalancers;
 use crate::facts::{Facts, Reading, Silence, SilenceReason};
-use crate::objects::{Kind, Object};
+use crate::objects::{Key, Kind, Object, Patch};
 use crate::report::{Changes, ItemOutcome, ItemReport, StepResult};
 use crate::sim::cluster::{Part, Request};
 use crate::sim::faults::Fault;

@@ -7,29 +7,30 @@ mod bind;
 mod change;
 mod check;
 mod enable;
+mod global;
 mod manifests;
 mod prune;
+mod reconcile;
 mod refused;
 mod unbind;
 mod values;
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
-use mctg::plan::{Cap, ViaChoice};
 
 pub(crate) use self::bind::BindArgs;
 pub(crate) use self::change::{ChangeArgs, Rehearsal};
 pub(crate) use self::check::CheckArgs;
 pub(crate) use self::enable::{DisableArgs, EnableArgs, SwitchArgs};
+pub(crate) use self::global::{Color, FailOn, Global, Output};
 pub(crate) use self::manifests::{ManifestsArgs, TrustArg};
 pub(crate) use self::prune::PruneArgs;
+pub(crate) use self::reconcile::{DiffArgs, DryRun, PlanArgs, ReconcileArgs, ViaArg};
 pub(crate) use self::refused::Refused;
 pub(crate) use self::unbind::{LostArgs, UnbindArgs};
-use self::values::{duration, endpoint_url, max_deregister, rate};
 use super::help;
 
 /// The name by which users call this program.
@@ -107,185 +108,6 @@ pub(crate) enum Verb {
     Complete(CompleteArgs),
 }
 
-/// The flags of every verb.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Global {
-    /// Context to read, or for changing verbs to write to: names and globs, repeatable, or
-    /// separated by commas
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_delimiter = ',',
-        global = true,
-        help_heading = "Clusters"
-    )]
-    pub(crate) context: Vec<String>,
-    /// Take every context of the kubeconfig, whatever MCTG_CONTEXTS says
-    #[arg(long, global = true, help_heading = "Clusters", conflicts_with = "context")]
-    pub(crate) all_contexts: bool,
-    /// For changing verbs: contexts to read beside those to write to [default: as `status`]
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_delimiter = ',',
-        global = true,
-        help_heading = "Clusters"
-    )]
-    pub(crate) observe: Vec<String>,
-    /// Kubeconfig to use instead of KUBECONFIG or ~/.kube/config
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Clusters")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// Use the ServiceAccount of the pod this runs in
-    #[arg(long, global = true, help_heading = "Clusters")]
-    pub(crate) in_cluster: bool,
-    /// Kubeconfig of further clusters, all of which are read and none written to
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Clusters")]
-    pub(crate) peers_kubeconfig: Option<PathBuf>,
-    /// User to impersonate in every cluster
-    #[arg(long = "as", value_name = "USER", global = true, help_heading = "Clusters")]
-    pub(crate) impersonate: Option<String>,
-    /// Group to impersonate in every cluster, repeatable
-    #[arg(long = "as-group", value_name = "GROUP", global = true, help_heading = "Clusters")]
-    pub(crate) impersonate_group: Vec<String>,
-    /// How long to wait for one answer of an API server or of AWS, such as 10s or 1m; 0 waits for ever
-    /// (for AWS: 10s)
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s", global = true,
-          hide_default_value = false, help_heading = "Clusters")]
-    pub(crate) request_timeout: Duration,
-
-    /// Namespace whose bindings are shown or changed
-    #[arg(
-        short,
-        long,
-        value_name = "NAMESPACE",
-        global = true,
-        help_heading = "What to show or change"
-    )]
-    pub(crate) namespace: Option<String>,
-    /// All namespaces
-    #[arg(
-        short = 'A',
-        long,
-        global = true,
-        conflicts_with = "namespace",
-        help_heading = "What to show or change"
-    )]
-    pub(crate) all_namespaces: bool,
-    /// Labels that the bindings must have, as in `app=web,tier!=test`
-    #[arg(
-        short = 'l',
-        long,
-        value_name = "SELECTOR",
-        global = true,
-        help_heading = "What to show or change"
-    )]
-    pub(crate) selector: Option<String>,
-    /// Ask AWS for attributes, listeners and rules of more than 20 target groups too
-    #[arg(long, global = true, help_heading = "What to show or change")]
-    pub(crate) deep: bool,
-
-    /// AWS profile, or CONTEXT=PROFILE, repeatable [default: that of the context's own entry]
-    #[arg(long, value_name = "[CONTEXT=]PROFILE", global = true, help_heading = "AWS")]
-    pub(crate) profile: Vec<String>,
-    /// AWS region where no ARN tells it
-    #[arg(long, value_name = "REGION", global = true, help_heading = "AWS")]
-    pub(crate) region: Option<String>,
-    /// Address of the Elastic Load Balancing API
-    #[arg(value_parser = endpoint_url, long, value_name = "URL", global = true, help_heading = "AWS")]
-    pub(crate) endpoint_url: Option<String>,
-    /// Do not assume the roles that bindings name
-    #[arg(long, global = true, help_heading = "AWS")]
-    pub(crate) no_assume_role: bool,
-    /// Calls a second that AWS is asked at most, after a burst [default: reads 5, writes 1]
-    #[arg(long, value_name = "NUMBER", value_parser = rate, global = true, help_heading = "AWS")]
-    pub(crate) aws_qps: Option<f64>,
-
-    /// Format
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT",
-        global = true,
-        help_heading = "Output"
-    )]
-    pub(crate) output: Output,
-    /// Findings that lead to exit code 1: this bad or worse
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "SEVERITY",
-        global = true,
-        help_heading = "Output"
-    )]
-    pub(crate) fail_on: FailOn,
-    /// Findings to leave out, by code or glob such as MCTG2*, repeatable; never what could not be
-    /// read
-    #[arg(
-        long,
-        value_name = "CODE",
-        value_delimiter = ',',
-        global = true,
-        help_heading = "Output"
-    )]
-    pub(crate) ignore: Vec<String>,
-    /// When to colour
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "WHEN",
-        global = true,
-        help_heading = "Output"
-    )]
-    pub(crate) color: Color,
-    /// Log calls and times to stderr; twice for more
-    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Output")]
-    pub(crate) verbose: u8,
-    /// Run on two simulated clusters: nothing real is read or changed
-    #[arg(long, global = true, help_heading = "Output")]
-    pub(crate) demo: bool,
-}
-
-impl Global {
-    /// The default of `--request-timeout`.
-    pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// Text for people
-    #[default]
-    Table,
-    /// The same with every target
-    Wide,
-    /// One document
-    Json,
-    /// One compact line for each binding
-    Jsonl,
-    /// One document
-    Yaml,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    Critical,
-    #[default]
-    Warning,
-    Info,
-    Never,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
@@ -293,89 +115,6 @@ pub(crate) struct StatusArgs {
     /// Show the target groups of every binding, also those that are not shared
     #[arg(long)]
     pub(crate) all: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct DiffArgs {
-    #[command(flatten)]
-    pub(crate) names: Names,
-    #[command(flatten)]
-    pub(crate) plan: PlanArgs,
-}
-
-/// What bends a plan.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct PlanArgs {
-    /// Who makes the changes
-    #[arg(long, value_enum, default_value_t, value_name = "WAY")]
-    pub(crate) via: ViaArg,
-    /// Deregister nothing for a binding where more than this would go
-    #[arg(long, value_name = "N|N%", value_parser = max_deregister, allow_negative_numbers = true)]
-    pub(crate) max_deregister: Option<Cap>,
-    /// Deregister the last healthy target of a group too
-    #[arg(long)]
-    pub(crate) allow_empty: bool,
-    /// With --via direct: act although a controller is at work, or may be
-    #[arg(long)]
-    pub(crate) force: bool,
-    #[command(flatten)]
-    pub(crate) prune: PruneArgs,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ViaArg {
-    /// Directly where no controller is; beside one, what it would do itself, and the rest by nudging it
-    #[default]
-    Auto,
-    /// By nudging the controller: it is made to look again
-    Controller,
-    /// Directly
-    Direct,
-}
-
-impl From<ViaArg> for ViaChoice {
-    fn from(arg: ViaArg) -> Self {
-        match arg {
-            ViaArg::Auto => Self::Auto,
-            ViaArg::Controller => Self::Controller,
-            ViaArg::Direct => Self::Direct,
-        }
-    }
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ReconcileArgs {
-    #[command(flatten)]
-    pub(crate) names: Names,
-    #[command(flatten)]
-    pub(crate) plan: PlanArgs,
-    /// Print the plan and change nothing; `--dry-run` alone means client
-    #[arg(long, value_enum, default_value_t, value_name = "MODE", num_args = 0..=1,
-          require_equals = true, default_missing_value = "client")]
-    pub(crate) dry_run: DryRun,
-    /// Do not ask
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-    /// Wait until controllers have done their part and what was registered passed its first checks
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
-          default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub(crate) wait: bool,
-    /// How long to wait [default: 5m, through a controller 12m]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub(crate) timeout: Option<Duration>,
-    /// Write events on the bindings for what changed or was withheld [default: in a pod only]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true")]
-    pub(crate) events: Option<bool>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DryRun {
-    /// Change things
-    #[default]
-    None,
-    /// Print the plan
-    Client,
 }
 
 /// What is named.

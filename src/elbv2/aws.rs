@@ -1,89 +1,29 @@
 //! The AWS adapter: [`LoadBalancers`] over the ELBv2 API.
 
+mod listeners;
+mod settings;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_sdk_elasticloadbalancingv2::error::SdkError;
-use futures::future::{BoxFuture, FutureExt, join_all, ready};
+use aws_sdk_elasticloadbalancingv2::config::http::HttpResponse;
+use aws_sdk_elasticloadbalancingv2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_elasticloadbalancingv2::types;
+use futures::future::FutureExt;
 
+pub use self::settings::{SdkConfigs, Settings};
 use super::acknowledged::Acknowledged;
 use super::clients::Clients;
 pub use super::clients::{http_client, http_client_through};
 pub use super::limiter::{Limits, Rate};
 use super::line::{Line, NO_LIST, in_batches};
+use super::translate::Missing;
 use super::{Access, CallError, LoadBalancers, Registration, TARGETS_PER_CALL_MAX, translate};
 use crate::facts::{Listener, LoadBalancer, Reading, Silence, SilenceReason, TargetGroup};
-use crate::stop::{Stop, Unheard};
+use crate::stop::Unheard;
 use crate::target::{TargetDescription, TargetGroupArn};
-
-/// Where the SDK configuration of a context's calls comes from.
-///
-/// An [`SdkConfig`] is one: it serves every context.
-pub trait SdkConfigs: Send + Sync {
-    /// Names the credentials of a context, as a fragment to show: "the profile `prod`".
-    ///
-    /// Contexts whose credentials have the same name share their clients.
-    fn credentials(&self, context: &str) -> String;
-
-    /// Makes the configuration of a context: its credentials, and a region for calls that have no
-    /// ARN. Retries and timeouts are the adapter's ([`Settings`]).
-    fn config<'a>(&'a self, context: &'a str) -> BoxFuture<'a, Reading<SdkConfig>>;
-}
-
-impl SdkConfigs for SdkConfig {
-    fn credentials(&self, _context: &str) -> String {
-        "the given AWS configuration".to_owned()
-    }
-
-    fn config<'a>(&'a self, _context: &'a str) -> BoxFuture<'a, Reading<SdkConfig>> {
-        ready(Ok(self.clone())).boxed()
-    }
-}
-
-/// How the adapter calls AWS.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// The ELBv2 endpoint, in place of the region's own; STS and the rest keep theirs.
-    pub endpoint_url: Option<String>,
-    /// Whether the roles that bindings name are assumed; else the context's own credentials serve.
-    pub assume_roles: bool,
-    /// The client-side limits, for each account and region.
-    pub limits: Limits,
-    /// The most attempts of one call, the first included. Retries are the SDK's standard ones, with
-    /// jitter; adaptive ones wait 20 s after the first throttle (`facts/elbv2.md` 3.3).
-    pub attempts: u32,
-    /// The bound of the first, random, wait between attempts; it doubles each time.
-    pub first_backoff: Duration,
-    /// How long a connection may take.
-    pub connect_timeout: Duration,
-    /// How long one attempt may take.
-    pub attempt_timeout: Duration,
-    /// How long all attempts of a call may take together.
-    pub operation_timeout: Duration,
-    /// How long credentials may take to come.
-    pub credentials_timeout: Duration,
-    /// Asks to make no call any more, and none again that failed.
-    pub stop: Stop,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            endpoint_url: None,
-            assume_roles: true,
-            limits: Limits::default(),
-            attempts: 4,
-            first_backoff: Duration::from_secs(1),
-            connect_timeout: Duration::from_secs(3),
-            attempt_timeout: Duration::from_secs(10),
-            operation_timeout: Duration::from_secs(30),
-            credentials_timeout: Duration::from_secs(10),
-            stop: Stop::default(),
-        }
-    }
-}
 
 /// The load balancers that AWS has.
 ///
@@ -166,37 +106,15 @@ impl LoadBalancers for AwsLoadBalancers {
             Ok(line) => line,
             Err(silences) => return silences,
         };
-        in_batches(arns, |batch: Vec<TargetGroupArn>| {
-            let line = &line;
-            async move {
-                let doing = format!("describe {}", these(&batch, "target groups"));
-                let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
-                let groups = line
-                    .pages(&doing, |marker| {
-                        let call = line
-                            .client
-                            .describe_target_groups()
-                            .set_target_group_arns(Some(names.clone()))
-                            .set_marker(marker)
-                            .send()
-                            .boxed();
-                        async move {
-                            let page = call.await?;
-                            Ok::<_, SdkError<_, _>>((page.target_groups, page.next_marker))
-                        }
-                    })
-                    .await?;
-                groups
-                    .iter()
-                    .map(|group| {
-                        let group = translate::target_group(group)
-                            .map_err(|missing| line.garbled(&doing, &missing))?;
-                        Ok((group.arn.clone(), Ok(group)))
-                    })
-                    .collect()
-            }
-        })
-        .await
+        let page = |arns, marker| {
+            let call = line.client.describe_target_groups();
+            let call = call.set_target_group_arns(Some(arns)).set_marker(marker).send().boxed();
+            async move { call.await.map(|page| (page.target_groups, page.next_marker)) }
+        };
+        let translate = |group: &types::TargetGroup| {
+            translate::target_group(group).map(|group| (group.arn.clone(), group))
+        };
+        describe(&line, arns, "target groups", page, translate).await
     }
 
     async fn target_group_by_name(&self, access: &Access, name: &str) -> Reading<TargetGroup> {
@@ -299,36 +217,15 @@ impl LoadBalancers for AwsLoadBalancers {
             Ok(line) => line,
             Err(silences) => return silences,
         };
-        in_batches(arns, |batch: Vec<String>| {
-            let line = &line;
-            async move {
-                let doing = format!("describe {}", these(&batch, "load balancers"));
-                let balancers = line
-                    .pages(&doing, |marker| {
-                        let call = line
-                            .client
-                            .describe_load_balancers()
-                            .set_load_balancer_arns(Some(batch.clone()))
-                            .set_marker(marker)
-                            .send()
-                            .boxed();
-                        async move {
-                            let page = call.await?;
-                            Ok::<_, SdkError<_, _>>((page.load_balancers, page.next_marker))
-                        }
-                    })
-                    .await?;
-                balancers
-                    .iter()
-                    .map(|balancer| {
-                        let balancer = translate::load_balancer(balancer)
-                            .map_err(|missing| line.garbled(&doing, &missing))?;
-                        Ok((balancer.arn.clone(), Ok(balancer)))
-                    })
-                    .collect()
-            }
-        })
-        .await
+        let page = |arns, marker| {
+            let call = line.client.describe_load_balancers();
+            let call = call.set_load_balancer_arns(Some(arns)).set_marker(marker).send().boxed();
+            async move { call.await.map(|page| (page.load_balancers, page.next_marker)) }
+        };
+        let translate = |balancer: &types::LoadBalancer| {
+            translate::load_balancer(balancer).map(|balancer| (balancer.arn.clone(), balancer))
+        };
+        describe(&line, arns, "load balancers", page, translate).await
     }
 
     async fn load_balancer_attributes(
@@ -351,29 +248,7 @@ impl LoadBalancers for AwsLoadBalancers {
 
     async fn listeners(&self, access: &Access, arn: &str) -> Reading<Vec<Listener>> {
         let line = self.line(access, account(arn)).await?;
-        let doing = format!("list the listeners of {}", named(arn));
-        let listeners = line
-            .pages(&doing, |marker| {
-                let call = line
-                    .client
-                    .describe_listeners()
-                    .load_balancer_arn(arn)
-                    .set_marker(marker)
-                    .send()
-                    .boxed();
-                async move {
-                    let page = call.await?;
-                    Ok::<_, SdkError<_, _>>((page.listeners, page.next_marker))
-                }
-            })
-            .await?;
-        let whole = listeners.iter().map(|listener| async {
-            let listener = translate::listener(listener)
-                .map_err(|missing| Silence::from(line.garbled(&doing, &missing)))?;
-            line.with_rules(arn, listener).await
-        });
-        // A listener that went in between is left out.
-        join_all(whole).await.into_iter().filter_map(Result::transpose).collect()
+        line.listeners(arn).await
     }
 
     async fn account_limits(
@@ -447,41 +322,33 @@ impl LoadBalancers for AwsLoadBalancers {
     }
 }
 
-impl Line {
-    /// Adds the forward actions of its rules to a listener; none where the listener is gone.
-    async fn with_rules(
-        &self,
-        balancer: &str,
-        mut listener: Listener,
-    ) -> Reading<Option<Listener>> {
-        let doing = format!("list the rules of a listener of {}", named(balancer));
-        let rules = self
-            .pages(&doing, |marker| {
-                let call = self
-                    .client
-                    .describe_rules()
-                    .listener_arn(&listener.arn)
-                    .set_marker(marker)
-                    .send()
-                    .boxed();
-                async move {
-                    let page = call.await?;
-                    Ok::<_, SdkError<_, _>>((page.rules, page.next_marker))
-                }
-            })
-            .await;
-        match rules {
-            Ok(rules) => listener.forwards.extend(rules.iter().flat_map(translate::rule)),
-            // Only ALBs had rules before 2026-07, and where NLBs have none yet the call is refused.
-            Err(fault) if fault.is_unsupported() => {}
-            Err(fault)
-                if fault.reason() == SilenceReason::Invalid
-                    && !balancer.contains(":loadbalancer/app/") => {}
-            Err(fault) if fault.reason() == SilenceReason::NotFound => return Ok(None),
-            Err(fault) => return Err(fault.into()),
-        }
-        Ok(Some(listener))
-    }
+/// Describes resources by ARN: every page of every batch, translated. `many` is what to call several.
+async fn describe<K, T, V, E, F>(
+    line: &Line,
+    arns: &BTreeSet<K>,
+    many: &str,
+    page: impl Fn(Vec<String>, Option<String>) -> F + Sync,
+    translate: impl Fn(&T) -> Result<(K, V), Missing> + Sync,
+) -> BTreeMap<K, Reading<V>>
+where
+    K: Ord + Clone + AsRef<str> + Send + Sync,
+    T: Send + Sync,
+    V: Send,
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    F: Future<Output = Result<(Option<Vec<T>>, Option<String>), SdkError<E, HttpResponse>>> + Send,
+{
+    let (page, translate) = (&page, &translate);
+    in_batches(arns, |batch: Vec<K>| async move {
+        let doing = format!("describe {}", these(&batch, many));
+        let names: Vec<String> = batch.iter().map(|arn| arn.as_ref().to_owned()).collect();
+        let found = line.pages(&doing, |marker| page(names.clone(), marker)).await?;
+        let translated = found.iter().map(|each| {
+            let (arn, each) = translate(each).map_err(|missing| line.garbled(&doing, &missing))?;
+            Ok((arn, Ok(each)))
+        });
+        translated.collect()
+    })
+    .await
 }
 
 #[derive(PartialEq)]

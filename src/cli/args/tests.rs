@@ -1,7 +1,11 @@
 //! Command lines as they are read, and those that are refused.
 
-use clap::FromArgMatches;
+use std::time::Duration;
 
+use clap::FromArgMatches;
+use mctg::plan::Cap;
+
+use super::values::{duration, max_deregister};
 use super::*;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {

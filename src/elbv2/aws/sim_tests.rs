@@ -1,6 +1,7 @@
 //! Against the model of the simulator, served on the wire.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use super::tests::{access, config};
 use super::*;

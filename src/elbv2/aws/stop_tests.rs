@@ -1,6 +1,7 @@
 //! A request to stop, and the SDK's attempts: against the simulator's model on the wire.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::config::{AsyncSleep, SharedAsyncSleep, Sleep};
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -13,6 +14,7 @@ use crate::sim::faults::Fault;
 use crate::sim::steps::Moment;
 use crate::sim::wire::{Server, serve};
 use crate::sim::{LoadBalancers as LoadBalancersInMemory, Trouble, World};
+use crate::stop::Stop;
 use crate::target::Target;
 
 struct Region {
