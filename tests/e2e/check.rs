@@ -21,7 +21,7 @@ fn wrong(document: &Finished) -> Vec<String> {
         .collect()
 }
 
-fn crd() -> Value {
+pub(crate) fn crd() -> Value {
     let yaml = include_str!("../crds/elbv2.k8s.aws_targetgroupbindings.yaml");
     serde_saphyr::from_str(yaml).expect("the CRD is YAML")
 }

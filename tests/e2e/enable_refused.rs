@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::check::crd;
 use crate::enable::everything;
-use crate::support::cluster::Cluster;
+use crate::support::cluster::{Cluster, Rule, until};
 use crate::support::kubeconfig::{Kubeconfig, dead_url};
-use crate::support::objects::{binding, ledger, pod, slice};
+use crate::support::objects::{binding, controller, ledger, pod, service, slice};
 use crate::support::owners::nlb_service;
 use crate::support::programs::Desk;
-use crate::support::shop::{BLUE, FOREIGN, Shop, node_of, serve};
+use crate::support::shop::{BLUE, FOREIGN, GREEN, Shop, node_of, serve, share, targets};
 use crate::support::standin::StandIn;
 
 /// Blue with a Service that its controller serves, exclusively.
@@ -38,6 +39,18 @@ async fn refused(shop: &Shop, desk: &Desk, line: &str, code: i32, check: &str, v
     let text = desk.mctg(line).await.ended(code).stdout;
     assert!(text.contains("Nothing was changed"), "{text}");
     assert_eq!(everything(shop).await, before, "{line}");
+}
+
+/// Takes the flag out of the type, as a release before 2.10 has it, and waits until that is seen.
+async fn without_the_flag(cluster: &Cluster, is_seen: impl AsyncFn() -> bool) {
+    let mut old = crd();
+    for version in old["spec"]["versions"].as_array_mut().expect("a CRD has versions") {
+        let spec = &mut version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+        spec.as_object_mut().expect("a schema").remove("multiClusterTargetGroup");
+    }
+    cluster.taint();
+    cluster.install_crd(old).await;
+    until("the old schema is published", is_seen).await;
 }
 
 const ENABLE: &str = "enable svc/web -n default";
@@ -162,4 +175,122 @@ async fn nothing_is_written_where_that_is_forbidden_or_nothing_is_named() {
     shop.desk.mctg("enable svc/web -n default --context blue,green").await.ended(2);
     assert_eq!(everything(&shop).await, before);
     drop(standin);
+}
+
+#[tokio::test]
+async fn a_controller_that_cannot_share_yet() {
+    let shop = Shop::new().await;
+    let mut standin = web(&shop, nlb_service("web", "ip")).await;
+    standin.kill().await;
+    let mut old = controller("v2.9.2", 1, 1);
+    let args = &mut old["spec"]["template"]["spec"]["containers"][0]["args"];
+    args[0] = json!("--cluster-name=blue-eks");
+    shop.pair.blue.put(old).await;
+    refused(&shop, &shop.desk, ENABLE, 1, "ControllerTooOld", "refused").await;
+}
+
+#[tokio::test]
+async fn a_type_without_the_field() {
+    let shop = Shop::new().await;
+    let mut standin = web(&shop, nlb_service("web", "ip")).await;
+    standin.kill().await;
+    without_the_flag(&shop.pair.blue, async || {
+        let report = shop.desk.mctg(&format!("{ENABLE} --dry-run -o json")).await.json();
+        report["items"][0]["checks"].to_string().contains("has no multiClusterTargetGroup")
+    })
+    .await;
+    refused(&shop, &shop.desk, ENABLE, 1, "ControllerTooOld", "refused").await;
+    let text = shop.desk.mctg(ENABLE).await.ended(1).stdout;
+    assert!(text.contains("helm show crds eks/aws-load-balancer-controller"), "{text}");
+}
+
+#[tokio::test]
+async fn what_eks_auto_mode_has() {
+    let shop = Shop::new().await;
+    let green = &shop.pair.green;
+    green.put(service("default", "shop", "NodePort")).await;
+    serve(green, "shop", &GREEN).await;
+    let mut auto = binding("default", "shop", shop.group.as_str());
+    auto["apiVersion"] = json!("eks.amazonaws.com/v1");
+    auto["spec"]["multiClusterTargetGroup"] = json!(false);
+    green.put(auto).await;
+    let line = "enable tgb/shop -n default --context green";
+    let before = everything(&shop).await;
+    let report = shop.desk.mctg(&format!("{line} -o json")).await.ended(1).json();
+    let checks = report["items"][0]["checks"].to_string();
+    assert!(checks.contains("EKS Auto Mode's, which this program reads"), "{report:#}");
+    assert_eq!(report["items"][0]["steps"], json!([]));
+    assert_eq!(everything(&shop).await, before);
+}
+
+#[tokio::test]
+async fn what_has_no_binding_or_is_on_its_way_out() {
+    let shop = Shop::new().await;
+    let mut standin = web(&shop, nlb_service("web", "ip")).await;
+    let blue = &shop.pair.blue;
+    blue.put(service("default", "plain", "ClusterIP")).await;
+    refused(&shop, &shop.desk, "enable svc/plain -n default", 1, "NoBinding", "refused").await;
+    standin.kill().await;
+    blue.delete_gracefully(&generated(blue).await).await;
+    let report = shop.desk.mctg(&format!("{ENABLE} -o json")).await.ended(1).json();
+    let checks = report["items"][0]["checks"].to_string();
+    assert!(checks.contains("is being deleted"), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_binding_with_the_labels_of_what_is_not_there() {
+    let shop = Shop::new().await;
+    let mut standin = web(&shop, nlb_service("web", "ip")).await;
+    standin.kill().await;
+    let made = generated(&shop.pair.blue).await;
+    // As it was copied to another cluster: the group is tagged as the first one's.
+    let green = &shop.pair.green;
+    let mut copied = binding("default", "copied", made["spec"]["targetGroupARN"].as_str().unwrap());
+    copied["spec"]["serviceRef"] = json!({ "name": "web", "port": 80 });
+    copied["spec"]["multiClusterTargetGroup"] = json!(false);
+    copied["metadata"]["labels"] = made["metadata"]["labels"].clone();
+    green.put(service("default", "web", "NodePort")).await;
+    serve(green, "web", &GREEN).await;
+    green.put(copied).await;
+    let before = everything(&shop).await;
+    let line = "enable tgb/copied -n default --context green";
+    let report = shop.desk.mctg(&format!("{line} -o json")).await.ended(1).json();
+    assert_eq!(report["items"][0]["outcome"], "refused", "{report:#}");
+    assert_eq!(everything(&shop).await, before);
+}
+
+#[tokio::test]
+async fn what_may_not_be_read() {
+    let shop = Shop::new().await;
+    let mut standin = web(&shop, nlb_service("web", "ip")).await;
+    standin.kill().await;
+    let rule = |group, resource, verbs| Rule { group, resource, verbs, namespace: None };
+    let all = ["get", "list", "patch"];
+    let mut rules = vec![
+        rule("elbv2.k8s.aws", "targetgroupbindings", &all[..]),
+        rule("eks.amazonaws.com", "targetgroupbindings", &all[..]),
+        rule("discovery.k8s.io", "endpointslices", &all[..]),
+        rule("apps", "deployments", &all[..]),
+        rule("coordination.k8s.io", "leases", &all[..]),
+        rule("networking.k8s.io", "*", &all[..]),
+    ];
+    rules.extend(["services", "nodes", "pods", "namespaces"].map(|it| rule("", it, &all[..])));
+    let user = shop.pair.blue.user(&rules).await;
+    let kubeconfig =
+        Kubeconfig::default().with("blue", user).with("green", shop.pair.green.admin());
+    let desk = Desk::new(&kubeconfig).with_elbv2(&shop.elbv2);
+    refused(&shop, &desk, ENABLE, 3, "Ledger", "unknown").await;
+}
+
+#[tokio::test]
+async fn two_that_share_forbid_the_way_back_of_either() {
+    let shop = Shop::open().await;
+    let _standin = StandIn::start(&shop.pair.blue, &shop.elbv2).await;
+    share(&shop.pair.green, &GREEN, &shop.group).await;
+    shop.elbv2.register(&shop.group, &targets(GREEN));
+    let line = "disable tgb/shop -n default --context blue --yes";
+    let before = everything(&shop).await;
+    let text = shop.desk.mctg(line).await.ended(1).stdout;
+    assert!(text.contains("kubectl mctg unbind tgb/shop -n default --context green"), "{text}");
+    assert_eq!(everything(&shop).await["writes"], before["writes"]);
 }

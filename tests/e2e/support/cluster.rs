@@ -142,7 +142,8 @@ impl Cluster {
         self.tainted.load(Ordering::Relaxed)
     }
 
-    fn taint(&self) {
+    /// No other test should get it.
+    pub(crate) fn taint(&self) {
         self.tainted.store(true, Ordering::Relaxed);
     }
 
