@@ -77,7 +77,7 @@ impl World {
     /// Sees that what is not found is gone, and not only unread.
     fn readable(&self, cluster: &ClusterFacts) -> Result<(), Mistake> {
         let silence = cluster.bindings.as_ref().err().or(self.notes.as_ref().err());
-        silence.map_or(Ok(()), |silence| Err(Mistake::new(silence.to_string())))
+        silence.map_or(Ok(()), |silence| Err(Mistake::unread(silence.to_string())))
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{FROM, by_arn, deployed, desk_of, hint, message, refused, still};
 use crate::bind::open_binding;
-use crate::support::cluster::{Cluster, Rule, until};
+use crate::support::cluster::{Cluster, until};
 use crate::support::objects::{binding, controller, lease, service};
 use crate::support::shop::{BLUE, Shop, nodes, share, targets};
 
@@ -50,28 +50,15 @@ async fn a_controller_that_nobody_may_look_for() {
     still(&shop).await;
     let green = &shop.pair.green;
     green.put(controller("v3.5.0", 2, 0)).await;
-    let user = green.user(&reads_but_deployments()).await;
-    let desk = desk_of(&shop, user);
-    let item = refused(&shop, &desk, FROM, 3, ("unknown", "ControllerNotAlive")).await;
-    let told = message(&item, "ControllerNotAlive");
-    assert!(told.contains("is not known") && told.contains("forbidden"), "{told}");
-}
-
-fn reads_but_deployments() -> Vec<Rule<'static>> {
-    let rule = |group, resource, verbs| Rule { group, resource, verbs, namespace: None };
-    vec![
-        rule("", "services", &["get", "list"]),
-        rule("", "nodes", &["list"]),
-        rule("", "pods", &["get", "list"]),
-        rule("", "configmaps", &["get", "list"]),
-        rule("batch", "cronjobs", &["list"]),
-        rule("discovery.k8s.io", "endpointslices", &["list"]),
-        rule("elbv2.k8s.aws", "targetgroupbindings", &["get", "list", "create", "patch"]),
-        rule("eks.amazonaws.com", "targetgroupbindings", &["list"]),
-        rule("apiextensions.k8s.io", "customresourcedefinitions", &["get"]),
-        rule("admissionregistration.k8s.io", "validatingwebhookconfigurations", &["list"]),
-        rule("admissionregistration.k8s.io", "mutatingwebhookconfigurations", &["list"]),
-    ]
+    // Its Deployment alone, and with it its Lease.
+    let mut rules = super::unread::rules();
+    for (resource, check) in [("deployments", "ControllerNotAlive"), ("leases", "Controller")] {
+        rules.retain(|rule| rule.resource != resource);
+        let desk = desk_of(&shop, green.user(&rules).await);
+        let item = refused(&shop, &desk, FROM, 3, ("unknown", check)).await;
+        let told = message(&item, check);
+        assert!(told.contains("forbidden"), "{told}");
+    }
 }
 
 #[tokio::test]

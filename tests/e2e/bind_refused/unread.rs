@@ -116,7 +116,7 @@ async fn the_context_that_is_written_to_or_taken_from() {
     let desk = without(&shop, "blue");
     let item = refused(&shop, &desk, FROM, 3, ("unknown", "ContextUnreachable")).await;
     let told = message(&item, "ContextUnreachable");
-    assert!(told.starts_with("what is shared there is not known: "), "{told}");
+    assert!(told.starts_with("what blue shares is not known: "), "{told}");
     assert!(
         !item.to_string().contains("binds no target group"),
         "silence is not emptiness: {item:#}"
