@@ -10,7 +10,7 @@ use mctg::sim::world::VPC;
 use mctg::target::TargetGroupArn;
 use serde_json::{Value, json};
 
-use crate::bind::{open_binding, waiting};
+use crate::bind::{FROM, open_binding, waiting};
 use crate::enable::everything;
 use crate::support::cluster::Cluster;
 use crate::support::kubeconfig::{Access, Kubeconfig, dead_url};
@@ -18,8 +18,6 @@ use crate::support::objects::{binding, controller, ledger, service};
 use crate::support::programs::Desk;
 use crate::support::shop::{BLUE, GREEN, Shop, serve, share, targets};
 use crate::support::standin::StandIn;
-
-pub(crate) const FROM: &str = "bind svc/shop -n default --from blue --context green";
 
 /// Blue shares the group; green's controller has seen all there is.
 async fn settled(shop: &Shop) -> StandIn<'_> {

@@ -4,7 +4,8 @@ use mctg::sim::elbv2::NewGroup;
 use mctg::sim::world::VPC;
 use serde_json::{Value, json};
 
-use super::{FROM, by_arn, hint, message, refused, still};
+use super::{by_arn, hint, message, refused, still};
+use crate::bind::FROM;
 use crate::enable::everything;
 use crate::support::objects::{binding, controller, service};
 use crate::support::owners::adopt_by_ack;

@@ -1,6 +1,7 @@
 //! Ledgers that lie there from before, under the name of the binding to come.
 
-use super::{FROM, desk_of, hint, message, refused, still};
+use super::{desk_of, hint, message, refused, still};
+use crate::bind::FROM;
 use crate::support::kubeconfig::{Kubeconfig, dead_url};
 use crate::support::objects::ledger;
 use crate::support::programs::Desk;

@@ -3,7 +3,8 @@
 use mctg::sim::elbv2::{ApiError, Operation};
 use serde_json::{Value, json};
 
-use super::{FROM, by_arn, desk_of, message, refused, still};
+use super::{by_arn, desk_of, message, refused, still};
+use crate::bind::FROM;
 use crate::enable::everything;
 use crate::support::cluster::Rule;
 use crate::support::kubeconfig::{Kubeconfig, dead_url};

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{RUN, message, refused};
 use crate::enable::everything;
+use crate::support::cluster::until;
 use crate::support::kubeconfig::Kubeconfig;
 use crate::support::objects::{binding, controller, ledger};
 use crate::support::programs::Desk;
@@ -11,6 +12,17 @@ use crate::support::shop::{GREEN, LEFT, Shop, targets};
 use crate::support::standin::StandIn;
 
 const TGB: &str = "unbind tgb/shop -n default --context green --yes";
+
+#[expect(clippy::disallowed_methods, reason = "the API server's clock is the machine's")]
+fn second() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// What the only check that has one tells to do.
+fn hint(item: &Value) -> &str {
+    let checks = item["checks"].as_array().expect("checks");
+    checks.iter().find_map(|it| it["hint"].as_str()).expect("a hint")
+}
 
 #[tokio::test]
 async fn a_binding_of_eks_auto_mode() {
@@ -37,7 +49,9 @@ async fn a_ledger_that_somebody_else_wrote_while_the_controller_had_its_own_in_m
     standin.settled().await;
     let item = refused(&shop, &shop.desk, RUN, 1, "CleanUp").await;
     assert!(message(&item, "CleanUp").contains("written by somebody else"), "{item:#}");
-    // What is told to do about it does.
+    // What is told to do about it does; writes are stamped by the second.
+    let written = second();
+    until("that second is over", async || second() > written).await;
     standin.restart().await;
     standin.settled().await;
     shop.desk.mctg(&format!("{RUN} --dry-run")).await.ended(0);
@@ -53,8 +67,14 @@ async fn a_ledger_that_is_lost_while_the_controller_is_at_work() {
     standin.settled().await;
     let item = refused(&shop, &shop.desk, RUN, 1, "CleanUp").await;
     assert!(message(&item, "CleanUp").contains("its ledger is lost"), "{item:#}");
+    // A restart alone does not bring it back. What is told does.
     standin.restart().await;
     standin.settled().await;
+    assert_eq!(green.get(&ledger("default", "shop", "")).await, None);
+    let line = hint(&item).split_once(": kubectl ").expect("a command").1;
+    shop.desk.kubectl(line).await.ended(0);
+    standin.settled().await;
+    assert!(green.get(&ledger("default", "shop", "")).await.is_some());
     shop.desk.mctg(&format!("{RUN} --dry-run")).await.ended(0);
 }
 
@@ -90,9 +110,7 @@ async fn a_ledger_or_a_note_that_is_none() {
     let told = message(&item, "Note");
     assert!(told.starts_with("the note mctg-unbind-shop cannot be read: "), "{told}");
     let way = "kubectl delete configmap mctg-unbind-shop -n default --context green";
-    let checks = item["checks"].as_array().expect("checks");
-    let hint = checks.iter().find_map(|it| it["hint"].as_str()).expect("a hint");
-    assert!(hint.ends_with(way), "{hint}");
+    assert!(hint(&item).ends_with(way), "{item:#}");
 }
 
 #[tokio::test]

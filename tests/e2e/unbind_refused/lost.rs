@@ -59,12 +59,16 @@ async fn what_makes_no_sense() {
         ("shop", 2, "`shop` is no target"),
         ("10.0.99.99:80", 2, "`10.0.99.99:80` is in no target group that was read"),
         ("10.0.79.52:80 --target-group-arn nope", 2, "`nope` is no"),
-        ("10.0.79.52:80 --observe blue", 2, "needs every context of the kubeconfig"),
     ] {
         let run = desk.mctg(&format!("{LOST} --yes {rest}")).await;
         run.ends(code).says(told);
         assert!(run.stderr.starts_with("error: "), "{run:#?}");
     }
+    let third = shop.pair.kubeconfig().with("red", dead(&shop));
+    let third = Desk::new(&third).with_elbv2(&shop.elbv2);
+    let line = "unbind --lost red --context blue --observe blue --yes 10.0.79.52:80";
+    let run = third.mctg(line).await;
+    run.ends(2).says("--lost needs every context of the kubeconfig, and `green` would not be read");
     let never = "unbind --lost red --context blue --yes --known-from known.json";
     desk.mctg(never).await.ends(2);
     let none = desk
