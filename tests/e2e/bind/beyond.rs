@@ -80,8 +80,12 @@ async fn a_group_of_another_account_is_joined_through_a_role() {
     let before = everything(&shop).await;
     let again = desk.mctg(&format!("{line} -o json")).await.ended(0).json();
     assert_eq!(again["items"][0]["outcome"], "unchanged", "{again:#}");
-    // The way back names the role too.
-    let plan = desk.mctg("unbind svc/shop -n default --context green --save - --dry-run").await;
-    assert_eq!(plan.code, Some(0), "{plan:#?}");
+    // The way back leads through the role too.
+    let back = "unbind svc/shop -n default --context green --allow-empty --dry-run -o json";
+    let plan = desk.mctg(back).await.ended(0).json();
+    assert_eq!(plan["items"][0]["outcome"], "planned", "{plan:#}");
+    let strict = Sts::strict().await;
+    let refused = desk.set("AWS_ENDPOINT_URL_STS", strict.url()).mctg(back).await;
+    assert_eq!(refused.code, Some(3), "{refused:#?}");
     assert_eq!(everything(&shop).await, before);
 }
