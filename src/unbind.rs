@@ -126,7 +126,8 @@ impl Unbind {
         if cluster.bindings.is_err() {
             let named = self.selection.names.iter().map(NameQuery::to_string);
             let names: Vec<String> = named.collect();
-            return Ok(vec![Subject::unread(cluster, names.join(" "))]);
+            let name = if names.is_empty() { "every binding".to_owned() } else { names.join(" ") };
+            return Ok(vec![Subject::unread(cluster, name)]);
         }
         let mut subjects: Vec<Subject<'w>> = Vec::new();
         let notes = || world.notes.iter().flatten();

@@ -65,6 +65,7 @@ async fn refused(shop: &Shop, desk: &Desk, line: &str, code: i32, told: (&str, &
         checks.filter(|it| it["verdict"] == verdict).map(|it| it["name"].clone()).collect();
     assert_eq!(names, [check], "{report:#}");
     assert_eq!(item["steps"], json!([]), "{report:#}");
+    assert!(!item["next"].to_string().contains("undo"), "there is nothing to take back: {item:#}");
     assert_eq!(everything(shop).await, before, "{line}");
     let text = desk.mctg(line).await.ended(code).stdout;
     assert!(text.contains("Nothing was changed"), "{text}");

@@ -26,6 +26,7 @@ async fn refused(shop: &Shop, desk: &Desk, line: &str, code: i32, check: &str) -
     let told: Vec<_> = checks.filter(forbids).map(|it| it["name"].clone()).collect();
     assert_eq!(told, [check], "{report:#}");
     assert_eq!(item["steps"], json!([]), "{report:#}");
+    assert!(!item["next"].to_string().contains("undo"), "there is nothing to take back: {item:#}");
     let text = desk.mctg(line).await.ended(code).stdout;
     assert!(text.contains("Nothing was changed"), "{text}");
     assert_eq!(everything(shop).await, before, "{line}");

@@ -53,6 +53,9 @@ async fn a_cluster_that_does_not_answer() {
     let desk = desk_of(&shop, shop.pair.green.admin().at(&dead_url()));
     let item = refused(&shop, &desk, RUN, 3, "Cluster").await;
     assert!(message(&item, "Cluster").starts_with("its cluster could not be read: "), "{item:#}");
+    assert_eq!(item["name"], "svc/shop", "as it was asked for");
+    let all = desk.mctg("unbind --all -n default --context green --yes").await;
+    all.ends(3).says("error: every binding in green was not unbound");
 }
 
 #[tokio::test]
