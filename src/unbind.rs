@@ -77,7 +77,7 @@ impl World {
     /// Sees that what is not found is gone, and not only unread.
     fn readable(&self, cluster: &ClusterFacts) -> Result<(), Mistake> {
         let silence = cluster.bindings.as_ref().err().or(self.notes.as_ref().err());
-        silence.map_or(Ok(()), |silence| Err(Mistake::new(silence.to_string())))
+        silence.map_or(Ok(()), |silence| Err(Mistake::unread(silence.to_string())))
     }
 }
 
@@ -126,7 +126,8 @@ impl Unbind {
         if cluster.bindings.is_err() {
             let named = self.selection.names.iter().map(NameQuery::to_string);
             let names: Vec<String> = named.collect();
-            return Ok(vec![Subject::unread(cluster, names.join(" "))]);
+            let name = if names.is_empty() { "every binding".to_owned() } else { names.join(" ") };
+            return Ok(vec![Subject::unread(cluster, name)]);
         }
         let mut subjects: Vec<Subject<'w>> = Vec::new();
         let notes = || world.notes.iter().flatten();

@@ -132,7 +132,8 @@ impl<'a> BindingView<'a> {
             return false;
         };
         let leads_since = self.controller().and_then(|controller| controller.leads_since);
-        leads_since.is_none_or(|since| written >= since)
+        // Writes are stamped by the second, Leases are not: within one nobody knows which came first.
+        leads_since.is_none_or(|since| written.as_second() >= since.as_second())
     }
 
     /// The binding, as `namespace/name`, whose ledger its controller may take for this one's: its

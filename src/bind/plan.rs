@@ -30,7 +30,7 @@ pub(super) fn plan(
     {
         if let Some(silence) = candidate::source_silence(request, world) {
             let message = format!("what {from} shares is not known: {silence}");
-            return Err(Mistake::new(message));
+            return Err(Mistake::unread(message));
         }
         let message = format!(
             "nothing to bind: {from} shares no target group of a Service that is chosen and exists in {} too",

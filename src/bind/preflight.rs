@@ -7,11 +7,11 @@ mod fit;
 mod ledger;
 mod sharing;
 
-use super::Request;
 use super::after::After;
-use super::candidate::{self, Candidate, NoPort};
+use super::candidate::{Candidate, NoPort};
 use super::networking::{self, Found};
 use super::world::World;
+use super::{Groups, Request};
 use crate::binding::Flavour;
 use crate::change::{Check, Manifest, Verdict};
 use crate::endpoints::{Endpoints, Service, ServiceType, Unresolved};
@@ -59,8 +59,9 @@ impl<'a> Subject<'a> {
 pub(super) fn checks(it: &Subject<'_>) -> Vec<Check> {
     let mut checks = contexts(it);
     checks.push(service(it));
-    checks.extend(it.candidate.service.map(|service| port(it, service)));
-    checks.push(group(it));
+    let has_endpoints = |service: &&Service| service.kind != ServiceType::ExternalName;
+    checks.extend(it.candidate.service.filter(has_endpoints).map(|service| port(it, service)));
+    checks.extend(group(it));
     if let (Some(group), Some(service), Ok(port)) =
         (it.group(), it.candidate.service, &it.candidate.port)
     {
@@ -81,11 +82,14 @@ pub(super) fn checks(it: &Subject<'_>) -> Vec<Check> {
 /// Clusters of the reading set that are not known: they may bind the group too.
 fn contexts(it: &Subject<'_>) -> Vec<Check> {
     let here = it.here.map(|cluster| &cluster.context);
-    let from = candidate::source_silence(it.request, it.world);
-    let others = it.world.facts.clusters.iter().filter(|cluster| Some(&cluster.context) != here);
+    let from = source(it).filter(|_| it.candidate.arn.is_none());
+    let others = it.world.facts.clusters.iter().filter(|cluster| {
+        // No yes goes on without the one that would tell which group it is.
+        Some(&cluster.context) != here && from.is_none_or(|from| from.context != cluster.context)
+    });
     let mut checks = Vec::new();
-    if let Some(silence) = from.filter(|_| it.candidate.arn.is_none()) {
-        let message = format!("what is shared there is not known: {silence}");
+    if let Some((from, silence)) = from.and_then(|from| Some((from, from.silence()?))) {
+        let message = format!("what {} shares is not known: {silence}", from.context);
         checks.push(Check::of(&CONTEXT_UNREACHABLE, Verdict::Unknown, message));
     }
     for cluster in others {
@@ -101,6 +105,14 @@ fn contexts(it: &Subject<'_>) -> Vec<Check> {
         checks.push(Check::passed("Contexts", "every context was read"));
     }
     checks
+}
+
+/// The cluster whose groups are asked for, where one is.
+fn source<'a>(it: &Subject<'a>) -> Option<&'a ClusterFacts> {
+    match &it.request.groups {
+        Groups::From(from) => it.world.cluster(from),
+        Groups::Arns(_) => None,
+    }
 }
 
 fn service(it: &Subject<'_>) -> Check {
@@ -138,6 +150,10 @@ fn port(it: &Subject<'_>, service: &Service) -> Check {
             format!("Service {} has the ports {}, and nothing tells which", it.service(), all()),
         )
         .hint("choose one with --port"),
+        Err(_) if service.ports.is_empty() => {
+            let message = format!("Service {} has no ports", it.service());
+            Check::of(&BACKEND_NOT_FOUND, Verdict::Refused, message)
+        }
         Err(NoPort::Missing(port)) => {
             let message = format!("Service {} has no port {port}, but {}", it.service(), all());
             Check::of(&BACKEND_NOT_FOUND, Verdict::Refused, message).hint("choose one with --port")
@@ -146,17 +162,16 @@ fn port(it: &Subject<'_>, service: &Service) -> Check {
     }
 }
 
-fn group(it: &Subject<'_>) -> Check {
+/// The group; nothing where the cluster that would tell which was not read.
+fn group(it: &Subject<'_>) -> Option<Check> {
     let Some(arn) = &it.candidate.arn else {
-        let from = match &it.request.groups {
-            super::Groups::From(from) => from.as_str(),
-            super::Groups::Arns(_) => "",
-        };
+        let from = source(it).filter(|from| from.silence().is_none())?;
+        let from = &from.context;
         let message = format!("{from} binds no target group to Service {}", it.service());
-        return Check::refused("TargetGroup", message)
-            .hint(format!("kubectl mctg status --all --context {}", quoted(from)));
+        let hint = format!("kubectl mctg status --all --context {}", quoted(from));
+        return Some(Check::refused("TargetGroup", message).hint(hint));
     };
-    match it.view.map(|view| &view.facts.group) {
+    Some(match it.view.map(|view| &view.facts.group) {
         Some(Ok(group)) => {
             let protocol = group.protocol.as_deref().unwrap_or("no protocol");
             let message = format!("{} is there: {}, {protocol}", arn.name(), group.target_type);
@@ -171,7 +186,7 @@ fn group(it: &Subject<'_>) -> Check {
             Check::of(&AWS_UNREADABLE, Verdict::Unknown, message)
         }
         None => Check::of(&AWS_UNREADABLE, Verdict::Unknown, format!("{arn} was not read")),
-    }
+    })
 }
 
 /// The binding that joins the two already, and who else has its name.

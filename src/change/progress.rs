@@ -164,7 +164,9 @@ impl Progress {
         };
         let mut next = last.next.clone();
         // There is nothing to take back.
-        next.retain(|it| outcome != ItemOutcome::Failed || it.label != "undo");
+        let nothing_was_done =
+            [ItemOutcome::Failed, ItemOutcome::Blocked, ItemOutcome::Refused].contains(&outcome);
+        next.retain(|it| !nothing_was_done || it.label != "undo");
         let now = first.changes.iter().map(|change| ChangeReport::new(change, When::Now));
         let later = first.later.iter().map(|change| ChangeReport::new(change, When::Later));
         ItemReport {

@@ -48,7 +48,7 @@ pub trait Verb: Send + Sync {
     }
 }
 
-/// What was asked for makes no sense or is not there.
+/// What was asked for makes no sense or is not there, or nobody can tell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Mistake {
@@ -56,12 +56,19 @@ pub struct Mistake {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether it may be right, and something that would tell could not be read.
+    pub is_unread: bool,
 }
 
 impl Mistake {
     /// Makes a mistake.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, is_unread: false }
+    }
+
+    /// Says that what would tell whether it makes sense could not be read.
+    pub fn unread(message: impl Into<String>) -> Self {
+        Self { is_unread: true, ..Self::new(message) }
     }
 
     /// The same with what to do about it.

@@ -180,7 +180,10 @@ impl<C: Cluster, L: LoadBalancers> Show<'_, C, L> {
 
 impl From<Mistake> for CliError {
     fn from(mistake: Mistake) -> Self {
-        let error = Self::usage(mistake.message);
+        let error = match mistake.is_unread {
+            true => Self::failed(mistake.message),
+            false => Self::usage(mistake.message),
+        };
         match mistake.hint {
             Some(hint) => error.hint(hint),
             None => error,

@@ -7,7 +7,7 @@ use super::after;
 use super::item::{Going, Sight, Subject, count, unknown};
 use super::note::name as note_name;
 use super::taken::Fate;
-use crate::binding::{Flavour, OwnerKind};
+use crate::binding::{CHECKPOINT_ANNOTATION, Flavour, OwnerKind};
 use crate::change::{Check, Item, Verdict};
 use crate::facts::{Aliveness, BindingFacts, LedgerFault, SilenceReason};
 use crate::findings::{catalogue, quoted};
@@ -217,15 +217,28 @@ fn predictable(sight: &Sight<'_>, item: &mut Item) {
     let view = &group.bindings[index];
     let has_ledger = there.ledger.as_ref().is_ok_and(Option::is_some);
     let never_passed = view.checkpoint() == Some(crate::checkpoint::Checkpoint::Absent);
-    let why = if view.has_another_ledger() {
-        "its ledger was written by somebody else while its controller has its own in memory"
+    let (why, hint) = if view.has_another_ledger() {
+        (
+            "its ledger was written by somebody else while its controller has its own in memory",
+            "restart the controller, which then goes by the ledger that is stored".to_owned(),
+        )
     } else if !has_ledger && !never_passed && sight.controller == Aliveness::Alive {
-        "its ledger is lost, and what its controller has in memory is not known"
+        // A restart alone does not bring it back: the controller passes over what its checkpoint fits.
+        (
+            "its ledger is lost, and what its controller has in memory is not known",
+            format!(
+                "restart the controller, then let it look again: kubectl annotate {} {} {}- -n {} --context {}",
+                Flavour::LoadBalancerController.resource(),
+                quoted(&sight.subject.name),
+                CHECKPOINT_ANNOTATION,
+                quoted(&sight.subject.namespace),
+                quoted(&sight.subject.cluster.context)
+            ),
+        )
     } else {
         return;
     };
     let message = format!("what its controller would take out cannot be told: {why}");
-    let hint = "restart the controller, which then goes by the ledger that is stored";
     item.check(Check::refused("CleanUp", message).hint(hint));
 }
 

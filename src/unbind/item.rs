@@ -136,9 +136,11 @@ impl<'w> Subject<'w> {
         world: &'w World,
         going: &mut Going<'w>,
     ) -> Item {
-        let mut item =
-            Item::new(&self.cluster.context, &self.namespace, format!("tgb/{}", self.name));
-        item.binding = Some(self.name.clone());
+        // What was not read is called as it was asked for.
+        let is_read = self.cluster.bindings.is_ok();
+        let name = if is_read { format!("tgb/{}", self.name) } else { self.name.clone() };
+        let mut item = Item::new(&self.cluster.context, &self.namespace, name);
+        item.binding = is_read.then(|| self.name.clone());
         item.arn = self.arn().cloned();
         if let Some(unknown) = checks::unread(self, world) {
             item.goals.push(Goal::waiting("left", "not known", unknown.message.clone()));

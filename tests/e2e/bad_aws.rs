@@ -5,12 +5,11 @@ use mctg::sim::elbv2::{ApiError, NewGroup, Operation};
 use mctg::sim::faults::Fault;
 use mctg::sim::world::VPC;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 use crate::support::objects::{binding, ledger, service, slice};
 use crate::support::programs::{Desk, Finished};
 use crate::support::shop::{BLUE, GREEN, Shop, targets};
+use crate::support::sts::Sts;
 use crate::support::trouble::GONE;
 
 /// Checks all that holds where a group could not be read; returns what `status` said.
@@ -235,30 +234,6 @@ async fn a_group_that_is_gone() {
     assert_eq!(shop.world().await, before);
 }
 
-/// An STS that refuses every role, as AWS words it.
-async fn strict_sts() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut bytes = vec![0; 16_384];
-                let _ = stream.read(&mut bytes).await;
-                let body = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
-                    <Code>AccessDenied</Code><Message>User: arn:aws:iam::111122223333:user/ci is not authorized \
-                    to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/shop</Message></Error>\
-                    <RequestId>1</RequestId></ErrorResponse>";
-                let answer = format!(
-                    "HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-type: text/xml\r\ncontent-length: {}\r\n\r\n{body}",
-                    body.len()
-                );
-                let _ = stream.write_all(answer.as_bytes()).await;
-            });
-        }
-    });
-    url
-}
-
 #[tokio::test]
 async fn a_role_that_is_refused() {
     let shop = Shop::open().await;
@@ -274,7 +249,8 @@ async fn a_role_that_is_refused() {
         shop.pair.blue.put(manifest).await;
     }
     let before = shop.world().await;
-    let desk = shop.machine().set("AWS_ENDPOINT_URL_STS", strict_sts().await);
+    let sts = Sts::strict().await;
+    let desk = shop.machine().set("AWS_ENDPOINT_URL_STS", sts.url());
     let text = desk.mctg("status").await;
     text.ends(3).says("the role `arn:aws:iam::111122223333:role/shop`: AccessDenied: User: ");
     text.says("sts:AssumeRole").says("That hides everything of other.");

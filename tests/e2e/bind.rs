@@ -1,5 +1,7 @@
 //! `bind` on real API servers, beside a controller with its webhook: by ARN and from another context,
-//! pods and nodes, one and many, killed and run again.
+//! pods and nodes, one and many.
+
+mod beyond;
 
 use serde_json::{Value, json};
 
@@ -8,15 +10,12 @@ use mctg::sim::world::VPC;
 use mctg::target::TargetGroupArn;
 
 use crate::enable::everything;
-use crate::support::cluster::{Cluster, until};
-use crate::support::gate::{Gate, Held};
-use crate::support::kubeconfig::Kubeconfig;
-use crate::support::objects::{binding, ledger, pod, service, slice};
-use crate::support::programs::Desk;
-use crate::support::shop::{BLUE, GREEN, Shop, node_of, serve, share, targets};
+use crate::support::cluster::Cluster;
+use crate::support::objects::{binding, ledger, service};
+use crate::support::shop::{BLUE, GREEN, Shop, serve, share, targets};
 use crate::support::standin::StandIn;
 
-const FROM: &str = "bind svc/shop -n default --from blue --context green";
+pub(crate) const FROM: &str = "bind svc/shop -n default --from blue --context green";
 
 /// Blue shares the group and lets a security group in; green has the Service, and a controller.
 pub(crate) async fn waiting(shop: &Shop) -> StandIn<'_> {
@@ -43,13 +42,13 @@ async fn bindings(cluster: &Cluster) -> Vec<Value> {
     cluster.list(&binding("default", "", "")).await
 }
 
-async fn only(cluster: &Cluster) -> Value {
+pub(crate) async fn only(cluster: &Cluster) -> Value {
     let mut all = bindings(cluster).await;
     assert_eq!(all.len(), 1, "{all:#?}");
     all.remove(0)
 }
 
-fn spec(shop: &Shop) -> Value {
+pub(crate) fn spec(shop: &Shop) -> Value {
     json!({
         "targetGroupARN": shop.group.as_str(),
         "multiClusterTargetGroup": true,
@@ -189,7 +188,7 @@ async fn what_one_item_refuses_keeps_no_other_from_being_bound() {
 }
 
 #[tokio::test]
-async fn nodes_and_ipv6_pods_are_bound_too() {
+async fn nodes_are_bound_too() {
     let shop = Shop::new().await;
     let green = &shop.pair.green;
     let mut service = service("default", "shop", "NodePort");
@@ -212,25 +211,7 @@ async fn nodes_and_ipv6_pods_are_bound_too() {
     assert_eq!(made["spec"]["targetType"], "instance");
     assert_eq!(made["spec"]["networking"]["ingress"][0]["ports"][0]["port"], 30080);
     assert_eq!(shop.elbv2.registered(&nodes).len(), 3);
-    green.delete(&made).await;
-    standin.settled().await;
-
-    let six = "2001:db8::21";
-    let mut pod = pod("default", "shop-six", six, node_of(GREEN[0]));
-    pod["metadata"]["labels"] = json!({ "app": "shop" });
-    green.put(pod.clone()).await;
-    let mut slice = slice("default", "shop", &[pod]);
-    slice["metadata"]["name"] = json!("shop-six");
-    slice["addressType"] = json!("IPv6");
-    green.put(slice).await;
-    let group = shop.elbv2.group_like(&NewGroup::new("six", VPC).ipv6());
-    let line = format!(
-        "bind svc/shop -n default --context green --target-group-arn {group} --no-networking \
-         --dry-run=client -o json"
-    );
-    // A Service of this API server is of IPv4 alone.
-    let refused = shop.desk.mctg(&line).await.ended(1);
-    assert!(refused.stderr.contains("takes ipv6 addresses"), "{}", refused.stderr);
+    drop(standin);
 }
 
 #[tokio::test]
@@ -269,42 +250,4 @@ async fn a_ledger_from_before_goes_first_where_that_was_said() {
     assert_eq!(actions, ["deleteLedger", "applyBinding"], "{done:#}");
     standin.settled().await;
     assert_eq!(shop.registered(), targets(BLUE.into_iter().chain(GREEN)));
-}
-
-#[tokio::test]
-async fn a_run_that_is_killed_at_its_write_is_gone_on_with_by_the_same_command() {
-    let shop = Shop::new().await;
-    let standin = waiting(&shop).await;
-    let green = &shop.pair.green;
-    let gate = Gate::before(green).await;
-    let kubeconfig =
-        Kubeconfig::default().with("blue", shop.pair.blue.admin()).with("green", gate.access());
-    let desk = Desk::new(&kubeconfig).with_elbv2(&shop.elbv2);
-    for side in [Held::Before, Held::After] {
-        gate.hold(1, side);
-        let run = desk.start_mctg(FROM);
-        until("the write is held", async || gate.has_held()).await;
-        run.kill().await;
-        gate.open();
-        let run = desk.mctg(FROM).await;
-        assert_eq!(run.code, Some(0), "{run:#?}");
-        standin.settled().await;
-        assert_eq!(only(green).await["spec"], spec(&shop), "{side:?}");
-        assert_eq!(shop.registered(), targets(BLUE.into_iter().chain(GREEN)), "{side:?}");
-        green.delete(&only(green).await).await;
-        standin.settled().await;
-        shop.elbv2.drain();
-        assert_eq!(shop.registered(), targets(BLUE), "{side:?}");
-    }
-}
-
-#[tokio::test]
-async fn two_people_at_once_make_one_binding() {
-    let shop = Shop::new().await;
-    let standin = waiting(&shop).await;
-    let (one, two) = tokio::join!(shop.desk.mctg(FROM), shop.desk.mctg(FROM));
-    one.ended(0);
-    two.ended(0);
-    standin.settled().await;
-    assert_eq!(only(&shop.pair.green).await["spec"], spec(&shop));
 }

@@ -1,24 +1,57 @@
 //! What `bind` refuses on real clusters: each time nothing is written anywhere.
 
+mod controllers;
+mod fit;
+mod ledgers;
+mod unread;
+
 use mctg::sim::elbv2::NewGroup;
 use mctg::sim::world::VPC;
+use mctg::target::TargetGroupArn;
 use serde_json::{Value, json};
 
-use crate::bind::{open_binding, waiting};
+use crate::bind::{FROM, open_binding, waiting};
 use crate::enable::everything;
-use crate::support::kubeconfig::{Kubeconfig, dead_url};
-use crate::support::objects::{binding, ledger, service};
+use crate::support::cluster::Cluster;
+use crate::support::kubeconfig::{Access, Kubeconfig, dead_url};
+use crate::support::objects::{binding, controller, ledger, service};
 use crate::support::programs::Desk;
-use crate::support::shop::{BLUE, Shop};
+use crate::support::shop::{BLUE, GREEN, Shop, serve, share, targets};
 use crate::support::standin::StandIn;
-
-const FROM: &str = "bind svc/shop -n default --from blue --context green";
 
 /// Blue shares the group; green's controller has seen all there is.
 async fn settled(shop: &Shop) -> StandIn<'_> {
     let standin = waiting(shop).await;
     standin.settled().await;
     standin
+}
+
+/// Blue shares the group, green has the Service, and its controller shows itself alive without doing
+/// anything: nothing moves by itself.
+async fn still(shop: &Shop) {
+    share(&shop.pair.blue, &BLUE, &shop.group).await;
+    shop.pair.blue.put(open_binding("shop", &shop.group)).await;
+    shop.elbv2.register(&shop.group, &targets(BLUE));
+    deployed(&shop.pair.green).await;
+}
+
+/// The Service with its pods, and a controller.
+async fn deployed(cluster: &Cluster) {
+    cluster.put(service("default", "shop", "NodePort")).await;
+    serve(cluster, "shop", &GREEN).await;
+    cluster.put(controller("v3.5.0", 1, 1)).await;
+}
+
+/// The line by ARN, where rules are made elsewhere.
+fn by_arn(group: &TargetGroupArn) -> String {
+    format!("bind svc/shop -n default --context green --target-group-arn {group} --no-networking")
+}
+
+/// A machine that knows green as somebody else.
+fn desk_of(shop: &Shop, green: Access) -> Desk {
+    let kubeconfig =
+        Kubeconfig::default().with("blue", shop.pair.blue.admin()).with("green", green);
+    Desk::new(&kubeconfig).with_elbv2(&shop.elbv2)
 }
 
 /// Runs a line that has to end so, and sees that the world is as it was.
@@ -32,11 +65,19 @@ async fn refused(shop: &Shop, desk: &Desk, line: &str, code: i32, told: (&str, &
         checks.filter(|it| it["verdict"] == verdict).map(|it| it["name"].clone()).collect();
     assert_eq!(names, [check], "{report:#}");
     assert_eq!(item["steps"], json!([]), "{report:#}");
+    assert!(!item["next"].to_string().contains("undo"), "there is nothing to take back: {item:#}");
     assert_eq!(everything(shop).await, before, "{line}");
     let text = desk.mctg(line).await.ended(code).stdout;
     assert!(text.contains("Nothing was changed"), "{text}");
     assert_eq!(everything(shop).await, before, "{line}");
     item
+}
+
+/// What a check says.
+fn message(item: &Value, check: &str) -> String {
+    let checks = item["checks"].as_array().expect("checks");
+    let found = checks.iter().find(|it| it["name"] == check).expect("it was told");
+    found["message"].as_str().unwrap_or_default().to_owned()
 }
 
 fn hint(item: &Value, check: &str) -> String {

@@ -1,6 +1,9 @@
 //! Verbs that are killed, run by two at once, refused, undone or forbidden midway: the report says what
 //! was done and what was not, and the same command goes on.
 
+mod bind;
+mod unbind;
+
 use serde_json::{Value, json};
 
 use crate::enable::everything;

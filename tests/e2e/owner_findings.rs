@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::{Cluster, until};
 use crate::support::objects::{binding, ledger};
-use crate::support::owners::nlb_service;
+use crate::support::owners::{adopt_by_ack, nlb_service};
 use crate::support::programs::Desk;
 use crate::support::shop::{BLUE, GREEN, Shop, serve, share, targets};
 use crate::support::standin::StandIn;
@@ -96,35 +96,9 @@ async fn an_ack_target_group_for_the_same_group_is_found() {
     let shop = Shop::new().await;
     let (_standin, _) = shared(&shop).await;
     assert_eq!(found(&shop.desk, "MCTG102").await, Vec::<Value>::new(), "there is no such type");
-    let any = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
-    let schema = json!({ "type": "object", "properties": { "spec": any, "status": any } });
-    let crd = json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": { "name": "targetgroups.elbv2.services.k8s.aws" },
-        "spec": {
-            "group": "elbv2.services.k8s.aws",
-            "scope": "Namespaced",
-            "names": { "kind": "TargetGroup", "plural": "targetgroups", "singular": "targetgroup" },
-            "versions": [{
-                "name": "v1alpha1", "served": true, "storage": true,
-                "subresources": { "status": {} },
-                "schema": { "openAPIV3Schema": schema },
-            }],
-        },
-    });
     let green = &shop.pair.green;
-    green.install_crd(crd).await;
     let arn = generated(&shop.pair.blue).await.remove(0)["spec"]["targetGroupARN"].clone();
-    green
-        .put(json!({
-            "apiVersion": "elbv2.services.k8s.aws/v1alpha1",
-            "kind": "TargetGroup",
-            "metadata": { "namespace": "default", "name": "adopted" },
-            "spec": { "name": "another" },
-            "status": { "ackResourceMetadata": { "arn": arn } },
-        }))
-        .await;
+    adopt_by_ack(green, arn.as_str().expect("an ARN")).await;
     let told = found(&shop.desk, "MCTG102").await;
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0]["context"], &told[0]["severity"]), (&json!("green"), &json!("critical")));

@@ -12,7 +12,7 @@ use crate::support::programs::{Desk, Finished, Running};
 use crate::support::shop::{BLUE, FOREIGN, GREEN, LEFT, Shop, share, targets};
 use crate::support::standin::StandIn;
 
-const RUN: &str = "unbind svc/shop -n default --context green --yes";
+pub(crate) const RUN: &str = "unbind svc/shop -n default --context green --yes";
 
 fn note() -> Value {
     json!({
@@ -38,7 +38,7 @@ async fn ended(shop: &Shop, mut run: Running) -> Finished {
 }
 
 /// Green has left, and left nothing behind.
-async fn left(shop: &Shop, green: &Cluster, when: &str) {
+pub(crate) async fn left(shop: &Shop, green: &Cluster, when: &str) {
     assert_eq!(shop.registered(), targets(BLUE), "{when}");
     assert_eq!(green.get(&tgb(shop)).await, None, "{when}");
     assert_eq!(green.get(&ledger("default", "shop", "")).await, None, "{when}");

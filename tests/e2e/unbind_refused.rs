@@ -1,5 +1,9 @@
 //! What `unbind` refuses on real clusters: each time nothing is written anywhere.
 
+mod clean_up;
+mod lost;
+mod unread;
+
 use serde_json::{Value, json};
 
 use crate::enable::everything;
@@ -13,7 +17,7 @@ use crate::support::standin::StandIn;
 const RUN: &str = "unbind svc/shop -n default --context green --yes";
 
 /// Runs it, and sees that a check forbids it and that the world is as it was.
-async fn refused(shop: &Shop, desk: &Desk, line: &str, code: i32, check: &str) {
+async fn refused(shop: &Shop, desk: &Desk, line: &str, code: i32, check: &str) -> Value {
     let before = everything(shop).await;
     let report = desk.mctg(&format!("{line} -o json")).await.ended(code).json();
     let item = &report["items"][0];
@@ -22,9 +26,18 @@ async fn refused(shop: &Shop, desk: &Desk, line: &str, code: i32, check: &str) {
     let told: Vec<_> = checks.filter(forbids).map(|it| it["name"].clone()).collect();
     assert_eq!(told, [check], "{report:#}");
     assert_eq!(item["steps"], json!([]), "{report:#}");
+    assert!(!item["next"].to_string().contains("undo"), "there is nothing to take back: {item:#}");
     let text = desk.mctg(line).await.ended(code).stdout;
     assert!(text.contains("Nothing was changed"), "{text}");
     assert_eq!(everything(shop).await, before, "{line}");
+    item.clone()
+}
+
+/// What a check says.
+fn message(item: &Value, check: &str) -> String {
+    let checks = item["checks"].as_array().expect("checks");
+    let found = checks.iter().find(|it| it["name"] == check).expect("it was told");
+    found["message"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test]

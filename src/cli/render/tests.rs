@@ -777,9 +777,11 @@ fn an_explanation() {
     repair    Where no controller runs, reconcile writes it. Nothing is deregistered
               in that run, since nothing is known to be this cluster's.
                 kubectl mctg reconcile --context CONTEXT --via direct
-              Beside a controller: restart it. It writes the ledger in its first
-              pass.
+              Beside a controller: restart it, and then clear the checkpoint, by
+              which it would pass the binding over for a while. It writes the ledger
+              in the pass that follows.
                 kubectl --context CONTEXT -n kube-system rollout restart deployment aws-load-balancer-controller
+                kubectl --context CONTEXT -n NAMESPACE annotate targetgroupbindings.elbv2.k8s.aws NAME elbv2.k8s.aws/checkpoint-
     ");
 }
 

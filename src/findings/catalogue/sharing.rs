@@ -117,9 +117,14 @@ pub const LEDGER_MISSING: Rule = Rule {
             commands: &["kubectl mctg reconcile --context CONTEXT --via direct"],
         },
         Repair {
-            text: "Beside a controller: restart it. It writes the ledger in its first pass.",
-            commands: &["kubectl --context CONTEXT -n kube-system rollout restart deployment \
-                         aws-load-balancer-controller"],
+            text: "Beside a controller: restart it, and then clear the checkpoint, by which it would \
+                   pass the binding over for a while. It writes the ledger in the pass that follows.",
+            commands: &[
+                "kubectl --context CONTEXT -n kube-system rollout restart deployment \
+                 aws-load-balancer-controller",
+                "kubectl --context CONTEXT -n NAMESPACE annotate targetgroupbindings.elbv2.k8s.aws \
+                 NAME elbv2.k8s.aws/checkpoint-",
+            ],
         },
     ],
 };

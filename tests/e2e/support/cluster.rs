@@ -187,7 +187,8 @@ fn start_api_server(folder: &Path, ports: Ports) -> Server {
         ("service-account-signing-key-file", file("apiserver.key")),
         ("authorization-mode", "RBAC".to_owned()),
         ("token-auth-file", file("tokens")),
-        ("service-cluster-ip-range", "10.96.0.0/16".to_owned()),
+        // IPv4 first: a Service that asks for nothing has one address, of that family.
+        ("service-cluster-ip-range", "10.96.0.0/16,fd00:10:96::/112".to_owned()),
         // Pods need no ServiceAccount: nobody would make one for each namespace.
         ("disable-admission-plugins", "ServiceAccount".to_owned()),
         ("allow-privileged", "true".to_owned()),

@@ -15,5 +15,6 @@ pub(crate) mod scratch;
 pub(crate) mod servers;
 pub(crate) mod shop;
 pub(crate) mod standin;
+pub(crate) mod sts;
 pub(crate) mod terminal;
 pub(crate) mod trouble;

@@ -150,3 +150,33 @@ pub(crate) async fn install_gateways(cluster: &Cluster) {
         cluster.install_crd(crd).await;
     }
 }
+
+/// Installs ACK's type of target groups, and one of it that manages a group.
+pub(crate) async fn adopt_by_ack(cluster: &Cluster, arn: &str) {
+    let any = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    let schema = json!({ "type": "object", "properties": { "spec": any, "status": any } });
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": { "name": "targetgroups.elbv2.services.k8s.aws" },
+        "spec": {
+            "group": "elbv2.services.k8s.aws",
+            "scope": "Namespaced",
+            "names": { "kind": "TargetGroup", "plural": "targetgroups", "singular": "targetgroup" },
+            "versions": [{
+                "name": "v1alpha1", "served": true, "storage": true,
+                "subresources": { "status": {} },
+                "schema": { "openAPIV3Schema": schema },
+            }],
+        },
+    });
+    cluster.install_crd(crd).await;
+    let group = json!({
+        "apiVersion": "elbv2.services.k8s.aws/v1alpha1",
+        "kind": "TargetGroup",
+        "metadata": { "namespace": "default", "name": "adopted" },
+        "spec": { "name": "another" },
+        "status": { "ackResourceMetadata": { "arn": arn } },
+    });
+    cluster.put(group).await;
+}
