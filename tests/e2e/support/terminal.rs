@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -15,7 +16,9 @@ use super::cluster::until;
 pub(crate) struct AtTerminal {
     child: Child,
     terminal: File,
-    seen: Arc<Mutex<String>>,
+    seen: Arc<Mutex<Vec<u8>>>,
+    /// Reads until the last user of the terminal has left.
+    reader: JoinHandle<()>,
 }
 
 impl AtTerminal {
@@ -35,22 +38,23 @@ impl AtTerminal {
         // With the command go our copies of their side: what is left is the program's.
         drop(command);
         let terminal = File::from(ours);
-        let seen: Arc<Mutex<String>> = Arc::default();
+        let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
         let (mut screen, shown) = (terminal.try_clone().expect("a handle"), Arc::clone(&seen));
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             // The end of a terminal whose last user left is an error.
             while let Ok(read @ 1..) = screen.read(&mut bytes) {
-                let text = String::from_utf8_lossy(&bytes[..read]);
-                shown.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
+                let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+                shown.extend_from_slice(&bytes[..read]);
             }
         });
-        Self { child, terminal, seen }
+        Self { child, terminal, seen, reader }
     }
 
     /// All that is on the screen.
     pub(crate) fn screen(&self) -> String {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&seen).into_owned()
     }
 
     /// Waits until the screen shows something.
@@ -74,6 +78,8 @@ impl AtTerminal {
             ended.is_some()
         })
         .await;
+        // What it wrote last may not have been read yet.
+        until("all is read", async || self.reader.is_finished()).await;
         (code, self.screen())
     }
 }
