@@ -7,7 +7,10 @@ use crate::enable::everything;
 use crate::support::cluster::{Cluster, Rule, until};
 use crate::support::kubeconfig::{Kubeconfig, dead_url};
 use crate::support::objects::{binding, controller, ledger, pod, service, slice};
-use crate::support::owners::nlb_service;
+use crate::support::owners::{
+    gateway, gateway_class, group_configuration, install_gateways, load_balancer_configuration,
+    nlb_service, route,
+};
 use crate::support::programs::Desk;
 use crate::support::shop::{BLUE, FOREIGN, GREEN, Shop, node_of, serve, share, targets};
 use crate::support::standin::StandIn;
@@ -293,4 +296,98 @@ async fn two_that_share_forbid_the_way_back_of_either() {
     let text = shop.desk.mctg(line).await.ended(1).stdout;
     assert!(text.contains("kubectl mctg unbind tgb/shop -n default --context green"), "{text}");
     assert_eq!(everything(&shop).await["writes"], before["writes"]);
+}
+
+#[tokio::test]
+async fn a_binding_whose_owner_is_gone() {
+    let shop = Shop::new().await;
+    let mut standin = web(&shop, nlb_service("web", "ip")).await;
+    standin.kill().await;
+    let blue = &shop.pair.blue;
+    let made = generated(blue).await;
+    // Its finalizers go with it, and its binding is left.
+    blue.delete(&service("default", "web", "LoadBalancer")).await;
+    let free = "patch service web --type=merge -p {\"metadata\":{\"finalizers\":null}}";
+    shop.desk.kubectl(free).await;
+    until("it is gone", async || {
+        blue.get(&service("default", "web", "LoadBalancer")).await.is_none()
+    })
+    .await;
+    let name = made["metadata"]["name"].as_str().expect("a name");
+    let line = format!("enable tgb/{name} -n default");
+    let before = everything(&shop).await;
+    let report = shop.desk.mctg(&format!("{line} -o json")).await.ended(1).json();
+    let checks = report["items"][0]["checks"].as_array().expect("checks").clone();
+    let told = checks.iter().find(|it| it["name"] == "OwnerGone").expect("it is told");
+    assert_eq!(told["verdict"], "refused", "{report:#}");
+    assert_eq!(everything(&shop).await, before);
+    let hint = told["hint"].as_str().and_then(|it| it.strip_prefix("kubectl ")).expect("a command");
+    let shown = shop.desk.kubectl(hint).await.ended(0).stdout;
+    assert!(shown.contains("service.k8s.aws/stack-name=web"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_default_of_a_whole_gateway_is_not_switched_off_for_one_service() {
+    let shop = Shop::new().await;
+    let blue = &shop.pair.blue;
+    install_gateways(blue).await;
+    let mut standin = StandIn::whole(blue, &shop.elbv2, "blue-eks").await;
+    blue.put(gateway_class("nlb")).await;
+    let mut configuration = load_balancer_configuration("front");
+    configuration["spec"]["defaultTargetGroupConfiguration"] = json!({ "name": "all" });
+    blue.put(configuration).await;
+    let mut all = group_configuration("all", "ip");
+    all["spec"].as_object_mut().expect("a spec").remove("targetReference");
+    all["spec"]["defaultConfiguration"]["enableMultiCluster"] = json!(true);
+    blue.put(all).await;
+    blue.put(service("default", "web", "NodePort")).await;
+    serve(blue, "web", &BLUE).await;
+    blue.put(gateway("front", "nlb")).await;
+    blue.put(route("TCPRoute", "web", "front")).await;
+    standin.settled().await;
+    // The stand-in knows no defaults of Gateways: the flag is set as the real one would.
+    let name = generated(blue).await["metadata"]["name"].clone();
+    let patch = format!(
+        "patch targetgroupbindings.elbv2.k8s.aws {} --type=merge -p {}",
+        name.as_str().expect("a name"),
+        json!({ "spec": { "multiClusterTargetGroup": true } })
+    );
+    shop.desk.kubectl(&patch).await.ended(0);
+    standin.settled().await;
+    standin.kill().await;
+    let line = "disable tcproute/web -n default --yes";
+    refused(&shop, &shop.desk, line, 1, "SetElsewhere", "refused").await;
+    let text = shop.desk.mctg(line).await.ended(1).stdout;
+    assert!(text.contains("switch it off there"), "{text}");
+}
+
+#[tokio::test]
+async fn an_owner_that_may_not_be_read() {
+    let shop = Shop::new().await;
+    let mut standin = web(&shop, nlb_service("web", "ip")).await;
+    standin.kill().await;
+    let name = generated(&shop.pair.blue).await["metadata"]["name"].clone();
+    let rule = |group, resource, verbs| Rule { group, resource, verbs, namespace: None };
+    let all = ["get", "list", "patch"];
+    let mut rules = vec![
+        rule("elbv2.k8s.aws", "targetgroupbindings", &all[..]),
+        rule("eks.amazonaws.com", "targetgroupbindings", &all[..]),
+        rule("discovery.k8s.io", "endpointslices", &all[..]),
+        rule("apps", "deployments", &all[..]),
+        rule("coordination.k8s.io", "leases", &all[..]),
+        rule("networking.k8s.io", "*", &all[..]),
+        rule("", "services", &["list"]),
+    ];
+    rules.extend(["configmaps", "nodes", "pods", "namespaces"].map(|it| rule("", it, &all[..])));
+    let user = shop.pair.blue.user(&rules).await;
+    let kubeconfig =
+        Kubeconfig::default().with("blue", user).with("green", shop.pair.green.admin());
+    let desk = Desk::new(&kubeconfig).with_elbv2(&shop.elbv2);
+    let line = format!("enable tgb/{} -n default", name.as_str().expect("a name"));
+    let before = everything(&shop).await;
+    let report = desk.mctg(&format!("{line} -o json")).await.ended(3).json();
+    assert_eq!(report["items"][0]["outcome"], "refused", "{report:#}");
+    let checks = report["items"][0]["checks"].to_string();
+    assert!(checks.contains("OwnerUnread"), "{report:#}");
+    assert_eq!(everything(&shop).await, before);
 }
