@@ -4,7 +4,7 @@ use mctg::sim::elbv2::{ApiError, Operation};
 use serde_json::{Value, json};
 
 use super::{by_arn, desk_of, message, refused, still};
-use crate::bind::FROM;
+use crate::bind::{FROM, open_binding};
 use crate::enable::everything;
 use crate::support::cluster::Rule;
 use crate::support::kubeconfig::{Kubeconfig, dead_url};
@@ -75,6 +75,21 @@ async fn a_group_that_aws_does_not_tell_about() {
     let item = refused(&shop, &shop.desk, FROM, 3, ("unknown", "AwsUnreadable")).await;
     let told = message(&item, "AwsUnreadable");
     assert!(told.contains("elasticloadbalancing:DescribeTargetGroups"), "{told}");
+}
+
+#[tokio::test]
+async fn a_load_balancer_whose_security_groups_aws_does_not_tell() {
+    let shop = Shop::new().await;
+    still(&shop).await;
+    shop.pair.blue.delete(&open_binding("shop", &shop.group)).await;
+    let operation = Operation::DescribeLoadBalancers;
+    let user = "arn:aws:iam::111122223333:user/ci";
+    shop.refuse(operation, &ApiError::access_denied(user, operation.as_str()));
+    let line =
+        format!("bind svc/shop -n default --context green --target-group-arn {}", shop.group);
+    let item = refused(&shop, &shop.desk, &line, 3, ("unknown", "Sources")).await;
+    let told = message(&item, "Sources");
+    assert!(told.contains("elasticloadbalancing:DescribeLoadBalancers"), "{told}");
 }
 
 #[tokio::test]

@@ -68,3 +68,26 @@ async fn targets_that_aws_does_not_list() {
     let told = message(&item, "Targets");
     assert!(told.contains("elasticloadbalancing:DescribeTargetHealth"), "{told}");
 }
+
+#[tokio::test]
+async fn whether_a_binding_is_gone_where_its_namespace_may_not_be_looked_at() {
+    let shop = Shop::open().await;
+    shop.desk.mctg(&format!("{RUN} --wait=false")).await.ended(0);
+    let mut rules = rules();
+    let bindings = |rule: &mut Rule<'static>| {
+        if rule.resource == "targetgroupbindings" {
+            rule.namespace = Some("kube-system");
+        }
+    };
+    rules.iter_mut().for_each(bindings);
+    let green = shop.pair.green.user(&rules).await;
+    let kubeconfig = Kubeconfig::default()
+        .with("blue", shop.pair.blue.admin())
+        .with("green", green)
+        .namespace("kube-system");
+    let desk = Desk::new(&kubeconfig).with_elbv2(&shop.elbv2);
+    let line = "unbind tgb/shop -n default --context green --yes";
+    let item = refused(&shop, &desk, line, 3, "Binding").await;
+    let told = message(&item, "Binding");
+    assert!(told.contains("forbidden"), "{told}");
+}
