@@ -165,8 +165,13 @@ fn port(it: &Subject<'_>, service: &Service) -> Check {
 /// The group; nothing where the cluster that would tell which was not read.
 fn group(it: &Subject<'_>) -> Option<Check> {
     let Some(arn) = &it.candidate.arn else {
-        let from = source(it).filter(|from| from.silence().is_none())?;
-        let from = &from.context;
+        if source(it).is_some_and(|from| from.silence().is_some()) {
+            return None;
+        }
+        let from = match &it.request.groups {
+            Groups::From(from) => from.as_str(),
+            Groups::Arns(_) => "",
+        };
         let message = format!("{from} binds no target group to Service {}", it.service());
         let hint = format!("kubectl mctg status --all --context {}", quoted(from));
         return Some(Check::refused("TargetGroup", message).hint(hint));

@@ -277,6 +277,13 @@ async fn a_service_or_port_that_is_missing_forbids_it() {
 }
 
 #[tokio::test]
+async fn a_source_that_is_not_among_the_clusters_forbids_it() {
+    let shop = Shop::new();
+    let nowhere = Request { groups: Groups::From("nowhere".to_owned()), ..shop.request() };
+    assert_eq!(shop.refusals(&nowhere).await, ["TargetGroup"]);
+}
+
+#[tokio::test]
 async fn what_the_group_takes_and_the_service_has_must_go_together() {
     let shop = Shop::new();
     let group = |new: NewGroup| {
