@@ -93,9 +93,9 @@ impl Progress {
         !self.steps.is_empty() && self.item.checks.iter().any(unknown)
     }
 
-    /// Whether it met another's write, and after it nothing was left to do.
+    /// Whether nothing was done for it, and nothing is left to do.
     fn is_done_by_another(&self) -> bool {
-        self.conflicts > 0 && !self.item.changes_anything()
+        self.steps.is_empty() && !self.item.changes_anything()
     }
 
     /// Whether its goals were planned before its last write.
@@ -212,8 +212,7 @@ impl Progress {
             {
                 ItemOutcome::Partial
             }
-            // Somebody else did it in between.
-            () if self.steps.is_empty() && self.is_done_by_another() => ItemOutcome::Unchanged,
+            () if self.is_done_by_another() => ItemOutcome::Unchanged,
             () if self.steps.is_empty() => ItemOutcome::Failed,
             () => ItemOutcome::Applied,
         }

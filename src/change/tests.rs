@@ -34,6 +34,8 @@ struct Paint {
     labels: bool,
     /// Whether paint is waited for until it is dry.
     dries: bool,
+    /// Whether nothing is painted before it is dry.
+    primed: bool,
 }
 
 struct Walls {
@@ -112,6 +114,9 @@ impl Paint {
             0 => Goal::reached("painted", "all"),
             left => Goal::waiting("painted", "", format!("{left} to go")),
         });
+        if self.primed && wet > 0 {
+            item.later = std::mem::take(&mut item.changes);
+        }
         if self.dries {
             item.goals.push(match wet {
                 0 => Goal::reached("dry", "all"),
@@ -332,6 +337,25 @@ async fn what_somebody_else_did_in_between_is_as_it_should_be() {
         assert_eq!(item(&report, "b").outcome, ItemOutcome::Unchanged, "{report:#?}");
         assert!(report.complete);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_to_be_done_later_and_somebody_else_does_is_as_it_should_be() {
+    let town = Town::new();
+    let blue = town.blue();
+    let begun = tokio::time::Instant::now();
+    town.sim.steps().on_step(move |_| {
+        if begun.elapsed() >= Duration::from_secs(20) {
+            for mark in [DRY, PAINTED] {
+                blue.with(|state| state.annotate(&key("b-1"), mark, "yes"));
+            }
+        }
+    });
+    let verb = Paint { dries: true, primed: true, ..Paint::of(&["b"]) };
+    let report = town.run(&verb, waiting()).await;
+    assert_eq!(item(&report, "b").outcome, ItemOutcome::Unchanged, "{report:#?}");
+    assert!(report.complete && !report.timed_out);
+    assert_eq!(town.writes(), 0);
 }
 
 #[tokio::test(start_paused = true)]
