@@ -35,6 +35,16 @@ pub(super) struct ListMeta {
     pub(super) next: Option<String>,
 }
 
+/// What an object is found by.
+#[derive(Deserialize)]
+pub(super) struct NamedMeta {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) namespace: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) labels: BTreeMap<String, String>,
+}
+
 /// The failure that the API server describes in a body.
 #[derive(Deserialize)]
 pub(super) struct Status {

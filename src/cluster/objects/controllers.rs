@@ -1,11 +1,9 @@
 //! What controllers are found by: Leases, Deployments, CronJobs and webhooks.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{PodSpec, StubMeta, nullable};
+use super::{NamedMeta, PodSpec, StubMeta, nullable};
 
 #[derive(Deserialize)]
 pub(in crate::cluster) struct Lease {
@@ -22,19 +20,10 @@ pub(in crate::cluster) struct LeaseSpec {
 
 #[derive(Deserialize)]
 pub(in crate::cluster) struct Deployment {
-    pub(in crate::cluster) metadata: DeploymentMeta,
+    pub(in crate::cluster) metadata: NamedMeta,
     pub(in crate::cluster) spec: DeploymentSpec,
     #[serde(default, deserialize_with = "nullable")]
     pub(in crate::cluster) status: DeploymentStatus,
-}
-
-#[derive(Deserialize)]
-pub(in crate::cluster) struct DeploymentMeta {
-    pub(in crate::cluster) name: String,
-    #[serde(default)]
-    pub(in crate::cluster) namespace: String,
-    #[serde(default, deserialize_with = "nullable")]
-    pub(in crate::cluster) labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]

@@ -5,22 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::nullable;
+use super::{NamedMeta, nullable};
 use crate::binding::PortRef;
 
 #[derive(Deserialize)]
 pub(in crate::cluster) struct Service {
-    pub(in crate::cluster) metadata: ServiceMeta,
+    pub(in crate::cluster) metadata: NamedMeta,
     pub(in crate::cluster) spec: ServiceSpec,
-}
-
-#[derive(Deserialize)]
-pub(in crate::cluster) struct ServiceMeta {
-    pub(in crate::cluster) name: String,
-    #[serde(default)]
-    pub(in crate::cluster) namespace: String,
-    #[serde(default, deserialize_with = "nullable")]
-    pub(in crate::cluster) labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
