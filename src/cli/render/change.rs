@@ -55,7 +55,7 @@ pub(crate) fn plan(
         writeln!(out, "{}", look.styles.strong(&line))?;
     }
     for item in planned {
-        item_plan(item, &names, look, out)?;
+        item_plan(item, look, out)?;
     }
     writeln!(out)
 }
@@ -86,7 +86,7 @@ fn in_short(items: &[&ItemReport], names: &Names) -> String {
     format!("{} in {context}, change nothing else", list(&told))
 }
 
-fn item_plan(item: &ItemReport, names: &Names, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+fn item_plan(item: &ItemReport, look: &Look, out: &mut dyn Write) -> io::Result<()> {
     let mark = mark_of_plan(&item.plan);
     let binding = item.binding.as_ref().map(|name| format!("{}/{name}", item.namespace));
     let what = binding.unwrap_or_else(|| match item.namespace.as_str() {
@@ -132,7 +132,6 @@ fn item_plan(item: &ItemReport, names: &Names, look: &Look, out: &mut dyn Write)
     if item.plan.is_empty() {
         labelled("", "as it should be: nothing to change", look, out)?;
     }
-    let _ = names;
     Ok(())
 }
 
