@@ -32,12 +32,19 @@ use crate::change::{Item, Mistake, Verb};
 use crate::cluster::Cluster;
 use crate::elbv2::LoadBalancers;
 use crate::facts::{ClusterFacts, Facts, LedgerFault, Reading, Silence};
+use crate::findings::quoted;
 use crate::ledger::Ledger;
 use crate::selection::{NameQuery, QueryKind, Selection};
 use crate::view::{self, GroupView};
 
 /// How much longer than connections are drained the clean-up may take (`product.md` 5.2).
 pub const MARGIN: Duration = Duration::from_secs(180);
+
+/// The command that takes a binding out of its target group.
+pub(crate) fn line(namespace: &str, name: &str, context: &str) -> String {
+    let (binding, namespace) = (quoted(&format!("tgb/{name}")), quoted(namespace));
+    format!("kubectl mctg unbind {binding} -n {namespace} --context {}", quoted(context))
+}
 
 /// The verb `unbind`.
 #[derive(Clone, Debug, Default)]

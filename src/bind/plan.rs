@@ -15,6 +15,7 @@ use crate::facts::Facts;
 use crate::findings::{counted, quoted};
 use crate::ledger;
 use crate::owner::{self, Standing};
+use crate::unbind;
 use crate::view::GroupView;
 
 /// Plans what was asked for.
@@ -139,11 +140,8 @@ fn item(request: &Request, world: &World, candidate: &Candidate<'_>, waited: Dur
     let place = format!("-n {}", candidate.namespace);
     item.next("next", format!("kubectl mctg status {} {place}", candidate.named()));
     if !item.changes.is_empty() || candidate.existing.is_some() {
-        let context = quoted(&request.context);
-        item.next(
-            "undo",
-            format!("kubectl mctg unbind tgb/{} {place} --context {context}", manifest.name),
-        );
+        let undo = unbind::line(&candidate.namespace, &manifest.name, &request.context);
+        item.next("undo", undo);
     }
     let is_own = candidate.existing.is_none_or(|existing| existing.binding.owner().is_none());
     if let Some(arn) = candidate.arn.as_ref().filter(|_| is_own) {

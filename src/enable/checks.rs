@@ -15,6 +15,7 @@ use crate::ledger;
 use crate::managers;
 use crate::objects::{Kind, Patch};
 use crate::target::Target;
+use crate::unbind;
 use crate::view::{GroupView, TargetView};
 
 /// The release with which groups could be shared.
@@ -305,12 +306,7 @@ pub(super) fn shared(case: &Case<'_>) -> Vec<Check> {
                 },
                 if others.len() == 1 { "its" } else { "their" }
             );
-            let hint = format!(
-                "kubectl mctg unbind tgb/{} -n {} --context {}",
-                first.name,
-                first.namespace,
-                quoted(&first.context)
-            );
+            let hint = unbind::line(&first.namespace, &first.name, &first.context);
             checks.push(Check::refused("Shared", message).hint(hint));
         }
         let binding = &group.bindings[index];

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::item::{Sight, count};
-use super::note;
+use super::{line, note};
 use crate::change::Goal;
 use crate::facts::{Aliveness, SilenceReason};
 use crate::findings::quoted;
@@ -96,13 +96,11 @@ impl Sight<'_> {
     /// The command that goes on where this run ends.
     pub(super) fn go_on(&self) -> String {
         let subject = self.subject;
-        format!(
-            "kubectl mctg unbind {} -n {} --context {}{}",
-            quoted(&format!("tgb/{}", subject.name)),
-            quoted(&subject.namespace),
-            quoted(&subject.cluster.context),
-            if self.verb.allow_empty { " --allow-empty" } else { "" }
-        )
+        let mut command = line(&subject.namespace, &subject.name, &subject.cluster.context);
+        if self.verb.allow_empty {
+            command.push_str(" --allow-empty");
+        }
+        command
     }
 
     /// The command that joins the group again, where it can say all that the binding said.

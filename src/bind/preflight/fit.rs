@@ -7,6 +7,7 @@ use crate::change::{Check, Verdict};
 use crate::endpoints::{AddressFamily, Service, ServicePort, ServiceType};
 use crate::facts::TargetGroup;
 use crate::findings::catalogue::BINDING_MISMATCH;
+use crate::unbind;
 
 /// What the controller's webhook would refuse, and what could never serve (`facts/lbc.md` 1.2,
 /// `facts/elbv2.md` 1.4).
@@ -26,12 +27,10 @@ pub(super) fn check(
     let check = Check::of(&BINDING_MISMATCH, Verdict::Refused, problems.join("; "));
     match it.candidate.existing {
         // What is immutable takes a new binding.
-        Some(existing) if existing.binding.owner().is_none() => check.hint(format!(
-            "kubectl mctg unbind tgb/{} -n {} --context {}",
-            existing.binding.name,
-            existing.binding.namespace,
-            it.context()
-        )),
+        Some(existing) if existing.binding.owner().is_none() => {
+            let (namespace, name) = (&existing.binding.namespace, &existing.binding.name);
+            check.hint(unbind::line(namespace, name, &it.request.context))
+        }
         _ => check,
     }
 }
