@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::item::{Sight, count};
-use super::{line, note};
+use super::note;
 use crate::change::Goal;
 use crate::facts::{Aliveness, SilenceReason};
 use crate::findings::quoted;
@@ -96,7 +96,7 @@ impl Sight<'_> {
     /// The command that goes on where this run ends.
     pub(super) fn go_on(&self) -> String {
         let subject = self.subject;
-        let mut command = line(&subject.namespace, &subject.name, &subject.cluster.context);
+        let mut command = super::line(&subject.namespace, &subject.name, &subject.cluster.context);
         if self.verb.allow_empty {
             command.push_str(" --allow-empty");
         }
