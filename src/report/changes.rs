@@ -78,7 +78,7 @@ pub struct ItemReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ItemOutcome {
-    /// It is as it should be already.
+    /// It is as it should be: it was already, or somebody else saw to it meanwhile.
     Unchanged,
     /// There is something to change, and this was a dry run.
     Planned,
