@@ -113,6 +113,16 @@ pub enum Groups {
     From(String),
 }
 
+impl Groups {
+    /// The context that tells which, where one does.
+    fn source(&self) -> Option<&str> {
+        match self {
+            Self::From(context) => Some(context),
+            Self::Arns(_) => None,
+        }
+    }
+}
+
 /// Who may reach the targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Sources {

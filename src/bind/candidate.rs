@@ -80,11 +80,8 @@ fn services(request: &Request, world: &World) -> BTreeSet<(String, String)> {
     match &request.services {
         Services::Named(names) => names.clone(),
         Services::Chosen { namespace, labels } => {
-            let there = match &request.groups {
-                Groups::From(context) => context.as_str(),
-                Groups::Arns(_) => return BTreeSet::new(),
-            };
-            let shared = bindings(world.cluster(there)).filter(|binding| is_shared(binding));
+            let there = world.source(&request.groups);
+            let shared = bindings(there).filter(|binding| is_shared(binding));
             shared
                 .map(|it| (it.binding.namespace.clone(), it.binding.spec.service_ref.name.clone()))
                 .filter(|(of, _)| namespace.as_ref().is_none_or(|only| only == of))
@@ -236,20 +233,14 @@ fn elsewhere<'w>(
     arn: Option<&TargetGroupArn>,
 ) -> Vec<(&'w ClusterFacts, &'w BindingFacts)> {
     let here = world.cluster(&request.context).map(|cluster| &cluster.context);
-    let from = match &request.groups {
-        Groups::From(context) => Some(context),
-        Groups::Arns(_) => None,
-    };
+    let from = world.source(&request.groups).map(|cluster| &cluster.context);
     let others = world.facts.clusters.iter().filter(|it| Some(&it.context) != here);
     let mut all: Vec<(&ClusterFacts, &BindingFacts)> = others
         .flat_map(|cluster| cluster.bindings().map(move |binding| (cluster, binding)))
         .filter(|(_, binding)| binding.group.as_ref().ok() == arn && arn.is_some())
         .collect();
     let rank = |(cluster, binding): &(&ClusterFacts, &BindingFacts)| {
-        let is_from = from.is_some_and(|from| {
-            cluster.context == *from || cluster.also.iter().any(|also| also == from)
-        });
-        (!is_from, !is_of(binding, &service.namespace, &service.name))
+        (Some(&cluster.context) != from, !is_of(binding, &service.namespace, &service.name))
     };
     all.sort_by_key(rank);
     all
@@ -301,8 +292,5 @@ pub(super) fn reference(service: &Service, port: &ServicePort) -> PortRef {
 
 /// Why the candidates of a context are not known, if they are not.
 pub(super) fn source_silence(request: &Request, world: &World) -> Option<Silence> {
-    match &request.groups {
-        Groups::From(context) => world.cluster(context)?.silence().cloned(),
-        Groups::Arns(_) => None,
-    }
+    world.source(&request.groups)?.silence().cloned()
 }

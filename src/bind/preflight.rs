@@ -7,11 +7,11 @@ mod fit;
 mod ledger;
 mod sharing;
 
+use super::Request;
 use super::after::After;
-use super::candidate::{Candidate, NoPort};
+use super::candidate::{Candidate, NoPort, source_silence};
 use super::networking::{self, Found};
 use super::world::World;
-use super::{Groups, Request};
 use crate::binding::Flavour;
 use crate::change::{Check, Manifest, Verdict};
 use crate::endpoints::{Endpoints, Service, ServiceType, Unresolved};
@@ -82,7 +82,7 @@ pub(super) fn checks(it: &Subject<'_>) -> Vec<Check> {
 /// Clusters of the reading set that are not known: they may bind the group too.
 fn contexts(it: &Subject<'_>) -> Vec<Check> {
     let here = it.here.map(|cluster| &cluster.context);
-    let from = source(it).filter(|_| it.candidate.arn.is_none());
+    let from = it.world.source(&it.request.groups).filter(|_| it.candidate.arn.is_none());
     let others = it.world.facts.clusters.iter().filter(|cluster| {
         // No yes goes on without the one that would tell which group it is.
         Some(&cluster.context) != here && from.is_none_or(|from| from.context != cluster.context)
@@ -105,14 +105,6 @@ fn contexts(it: &Subject<'_>) -> Vec<Check> {
         checks.push(Check::passed("Contexts", "every context was read"));
     }
     checks
-}
-
-/// The cluster whose groups are asked for, where one is.
-fn source<'a>(it: &Subject<'a>) -> Option<&'a ClusterFacts> {
-    match &it.request.groups {
-        Groups::From(from) => it.world.cluster(from),
-        Groups::Arns(_) => None,
-    }
 }
 
 fn service(it: &Subject<'_>) -> Check {
@@ -165,13 +157,10 @@ fn port(it: &Subject<'_>, service: &Service) -> Check {
 /// The group; nothing where the cluster that would tell which was not read.
 fn group(it: &Subject<'_>) -> Option<Check> {
     let Some(arn) = &it.candidate.arn else {
-        if source(it).is_some_and(|from| from.silence().is_some()) {
+        let from = it.request.groups.source()?;
+        if source_silence(it.request, it.world).is_some() {
             return None;
         }
-        let from = match &it.request.groups {
-            Groups::From(from) => from.as_str(),
-            Groups::Arns(_) => "",
-        };
         let message = format!("{from} binds no target group to Service {}", it.service());
         let hint = format!("kubectl mctg status --all --context {}", quoted(from));
         return Some(Check::refused("TargetGroup", message).hint(hint));

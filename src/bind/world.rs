@@ -6,7 +6,7 @@ use futures::future::{join, join_all, join3, join4};
 use jiff::Timestamp;
 
 use super::candidate::{self, Candidate, Key};
-use super::{Request, Services, manifest};
+use super::{Groups, Request, Services, manifest};
 use crate::binding::{Binding, Flavour};
 use crate::cluster::Cluster;
 use crate::elbv2::LoadBalancers;
@@ -45,6 +45,11 @@ impl World {
             cluster.context == context || cluster.also.iter().any(|also| also == context)
         };
         self.facts.clusters.iter().find(reaches)
+    }
+
+    /// The cluster whose bindings tell which groups are asked for, where one does and was observed.
+    pub(super) fn source(&self, groups: &Groups) -> Option<&ClusterFacts> {
+        self.cluster(groups.source()?)
     }
 
     /// A Service, where its namespace was read and it is there.
